@@ -1,0 +1,399 @@
+/* nilu: train neural networks by backpropagation, and learn who is to blame for a mistake.
+ *
+ * The order of this page is the order in which a program meets it: a context, a graph (the forward pass), its
+ * derivative, a store for what is learnt, a plan, steps. Every call that can fail returns a nilu_status, or a
+ * pointer that is NULL on failure; nilu_errmsg() then has one sentence. The library never prints, exits or aborts.
+ *
+ * Conventions: whoever makes a thing frees it. A graph owns its tensors; a plan owns its memory; a store owns the
+ * values of parameters and states. Arrays are row-major. Two contexts share nothing; one context is used by one
+ * thread at a time. */
+#ifndef NILU_H
+#define NILU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NILU_VERSION "0.1.0"
+#define NILU_MAX_RANK 8
+
+#if defined(__GNUC__)
+#define NILU_API __attribute__((visibility("default")))
+#define NILU_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define NILU_API
+#define NILU_FORMAT(fmt, args)
+#endif
+
+/* ---- status ----------------------------------------------------------------------------------------------------- */
+
+typedef enum nilu_status {
+    NILU_OK = 0,
+#define NILU_ERROR(code, value, exit, text) NILU_E_##code = value,
+#include "nilu/err.inc"
+#undef NILU_ERROR
+} nilu_status;
+
+/* The English sentence of a code; "ok" for NILU_OK. Static text. */
+NILU_API const char *nilu_status_text(nilu_status status);
+/* The exit code that the command gives for a status: 0, 1, 2, 3, 4, 5 or 75 (sysexits' "try again"). */
+NILU_API int nilu_status_exit(nilu_status status);
+
+/* ---- data types --------------------------------------------------------------------------------------------------- */
+
+typedef enum nilu_dtype {
+    NILU_F32,
+    NILU_F64,
+    NILU_BF16, /* storage only: the upper half of an f32, rounded to nearest even */
+    NILU_I32,
+    NILU_I64,
+    NILU_U8,
+    NILU_BOOL, /* one byte, 0 or 1 */
+    NILU_DTYPES
+} nilu_dtype;
+
+NILU_API size_t nilu_dtype_size(nilu_dtype dtype);      /* bytes an element */
+NILU_API const char *nilu_dtype_name(nilu_dtype dtype); /* "f32", "bool", … */
+NILU_API bool nilu_dtype_from_name(const char *name, nilu_dtype *dtype);
+
+/* Dimensions, outermost first. rank 0 is a scalar of one element. */
+typedef struct nilu_shape {
+    int rank;
+    int64_t dim[NILU_MAX_RANK];
+} nilu_shape;
+
+#define NILU_SCALAR ((nilu_shape){0})
+/* nilu_shape of the arguments: NILU_SHAPE(64, 784). C only. */
+#define NILU_SHAPE(...)                                                                                                \
+    ((nilu_shape){.rank = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dim = {__VA_ARGS__}})
+
+/* ---- context ------------------------------------------------------------------------------------------------------ */
+
+typedef struct nilu nilu;
+typedef struct nilu_graph nilu_graph;
+typedef struct nilu_tensor nilu_tensor;
+typedef struct nilu_store nilu_store;
+typedef struct nilu_plan nilu_plan;
+
+/* Where memory comes from. `resize(user, old, size)` works as realloc does, and frees when size is 0; what it returns
+ * is aligned as malloc's. */
+typedef struct nilu_allocator {
+    void *(*resize)(void *user, void *old, size_t size);
+    void *user;
+} nilu_allocator;
+
+typedef enum nilu_log_level { NILU_LOG_DEBUG, NILU_LOG_INFO, NILU_LOG_WARNING } nilu_log_level;
+typedef void (*nilu_log_fn)(void *user, nilu_log_level level, const char *sentence);
+
+typedef struct nilu_options {
+    size_t size;          /* sizeof(nilu_options) */
+    int threads;          /* 1: no thread is ever made; 0: one for each processor */
+    uint64_t seed;        /* of initial weights, dropout, shuffling */
+    const char *isa;      /* NULL: the best this machine has; else "portable", "avx2", "avx512", "neon" */
+    nilu_allocator alloc; /* {0}: malloc */
+    nilu_log_fn log;      /* NULL: silence */
+    void *log_user;
+} nilu_options;
+#define NILU_OPTIONS_DEFAULT {sizeof(nilu_options), 1, 0, NULL, {NULL, NULL}, NULL, NULL}
+
+/* A new context, or NULL if memory ran out or the options are wrong (then *why, where given, says why; static text).
+ * `options` may be NULL. Freed by nilu_free after all that was made with it. */
+NILU_API nilu *nilu_new(const nilu_options *options, const char **why);
+NILU_API void nilu_free(nilu *nl);
+/* The last error's sentence, "" if there was none. Valid until the next call with this context. */
+NILU_API const char *nilu_errmsg(const nilu *nl);
+/* The name of the instruction set in use: "avx512", … */
+NILU_API const char *nilu_isa(const nilu *nl);
+NILU_API int nilu_threads(const nilu *nl);
+NILU_API uint64_t nilu_seed(const nilu *nl);
+
+/* ---- values: a store of named arrays -------------------------------------------------------------------------------
+ * Parameters (trained) and states (optimizer moments, running statistics, the step counter: saved, not trained) live in
+ * a store, by name. Plans that are compiled with one store share its values; a checkpoint is a store written to a file. */
+
+typedef enum nilu_kind { NILU_PARAM, NILU_STATE } nilu_kind;
+
+typedef struct nilu_value {
+    const char *name; /* owned by the store */
+    nilu_kind kind;
+    nilu_dtype dtype;
+    nilu_shape shape;
+    size_t bytes;
+    void *data; /* row-major, on 64 bytes, owned by the store; stays where it is until the store is freed */
+} nilu_value;
+
+NILU_API nilu_store *nilu_store_new(nilu *nl);
+NILU_API void nilu_store_free(nilu_store *store);
+/* Number of values, and the i-th in the order in which they were added (NULL if i is out of range). */
+NILU_API int nilu_store_count(const nilu_store *store);
+NILU_API const nilu_value *nilu_store_at(const nilu_store *store, int i);
+NILU_API const nilu_value *nilu_store_find(const nilu_store *store, const char *name); /* NULL: none */
+/* Adds a value, or overwrites the one of that name, whose dtype and shape must then be the same (NILU_E_SHAPE,
+ * NILU_E_DTYPE). `data` may be NULL for zeros, and is copied. */
+NILU_API nilu_status nilu_store_put(nilu_store *store, nilu_kind kind, const char *name, nilu_dtype dtype,
+                                    nilu_shape shape, const void *data);
+/* SHA-256 over all values of `kind` in the order of their names: name, dtype, shape, bytes. 64 hex digits and a NUL. */
+NILU_API void nilu_store_hash(const nilu_store *store, nilu_kind kind, char hex[65]);
+
+/* ---- building a graph ------------------------------------------------------------------------------------------------
+ * Each call adds a node and returns its (first) output. Errors are sticky: the first bad call records what was wrong
+ * and returns NULL; builder calls that are given NULL return NULL; nilu_grad and nilu_compile report the first error. */
+
+NILU_API nilu_graph *nilu_graph_new(nilu *nl);
+NILU_API void nilu_graph_free(nilu_graph *g);
+/* The first error of a builder call, NILU_OK if there was none; nilu_errmsg has its sentence. */
+NILU_API nilu_status nilu_graph_status(const nilu_graph *g);
+/* Names of nodes made until the matching pop start with `name/`. */
+NILU_API void nilu_scope_push(nilu_graph *g, const char *name);
+NILU_API void nilu_scope_pop(nilu_graph *g);
+/* Where the following nodes come from ("model.yaml:14"), named in errors; NULL: nowhere in particular. */
+NILU_API void nilu_birthplace(nilu_graph *g, const char *where);
+/* Gives a tensor's node the name `scope/name`; an equal name gets a number. Returns `t`. */
+NILU_API nilu_tensor *nilu_named(nilu_tensor *t, const char *name);
+
+NILU_API nilu_graph *nilu_tensor_graph(const nilu_tensor *t);
+NILU_API const char *nilu_tensor_name(const nilu_tensor *t); /* owned by the graph */
+NILU_API nilu_dtype nilu_tensor_dtype(const nilu_tensor *t);
+NILU_API nilu_shape nilu_tensor_shape(const nilu_tensor *t);
+/* The node of this name, its first output; NULL if there is none. */
+NILU_API nilu_tensor *nilu_find(nilu_graph *g, const char *name);
+NILU_API int nilu_graph_nodes(const nilu_graph *g);
+/* Output `i` (0..3) of the node that made `t`; NULL if it has no such output. */
+NILU_API nilu_tensor *nilu_output(nilu_tensor *t, int i);
+
+/* What a parameter holds before it is trained: a pure function of (seed, name, index). */
+typedef enum nilu_init_kind {
+    NILU_INIT_CONSTANT,   /* a */
+    NILU_INIT_UNIFORM,    /* [a, b) */
+    NILU_INIT_NORMAL,     /* mean a, standard deviation b */
+    NILU_INIT_ORTHOGONAL, /* rows or columns orthonormal, times a; the first dimension against the rest */
+    NILU_INIT_EYE         /* a on the diagonal */
+} nilu_init_kind;
+typedef struct nilu_init {
+    nilu_init_kind kind;
+    double a, b;
+} nilu_init;
+
+/* A value that the caller feeds before each step. */
+NILU_API nilu_tensor *nilu_input(nilu_graph *g, const char *name, nilu_dtype dtype, nilu_shape shape);
+/* A trained value, f32, f64 or bf16, kept in the plan's store under its full name. */
+NILU_API nilu_tensor *nilu_param(nilu_graph *g, const char *name, nilu_dtype dtype, nilu_shape shape, nilu_init init);
+/* A value that is saved but not trained; every element starts as `value`. */
+NILU_API nilu_tensor *nilu_state(nilu_graph *g, const char *name, nilu_dtype dtype, nilu_shape shape, double value);
+/* The counter of steps: the state "step", i64 scalar, 0 in the first step, plus one after each. Made on first use. */
+NILU_API nilu_tensor *nilu_step_counter(nilu_graph *g);
+/* An array of numbers known now; `data` is copied. */
+NILU_API nilu_tensor *nilu_constant(nilu_graph *g, nilu_dtype dtype, nilu_shape shape, const void *data);
+/* At the end of each step `state` (or parameter) takes `value`, of the same dtype and shape, after every reader of the
+ * old value. A second assignment to the same state is an error. */
+NILU_API void nilu_assign(nilu_tensor *state, nilu_tensor *value);
+
+/* Axes of a reduction or a transposition, outermost first; n = 0 stands for all of them. */
+typedef struct nilu_axes {
+    int n;
+    int at[NILU_MAX_RANK];
+} nilu_axes;
+#define NILU_ALL ((nilu_axes){0})
+/* nilu_axes of the arguments: NILU_AXES(0, 1). C only. */
+#define NILU_AXES(...) ((nilu_axes){.n = (int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), .at = {__VA_ARGS__}})
+
+typedef struct nilu_xent_options {
+    nilu_tensor *weight; /* NULL, or [k] of x's dtype: each class's weight; the mean is over the weights of the rows */
+    double smoothing;    /* share of the truth that is spread evenly over the classes, in [0, 1) */
+    bool ignoring;       /* rows whose label is `ignore` count for nothing */
+    int64_t ignore;
+} nilu_xent_options;
+
+/* The product with either operand read transposed: no transpose is ever made. */
+NILU_API nilu_tensor *nilu_matmul_t(nilu_tensor *a, bool a_transposed, nilu_tensor *b, bool b_transposed);
+
+/* The ops: one prototype a row. */
+#define NILU_OP(name, parameters) NILU_API nilu_tensor *nilu_##name parameters;
+#include "nilu/ops.inc"
+#undef NILU_OP
+
+/* ---- differentiation --------------------------------------------------------------------------------------------------
+ * Adds to the graph the nodes that compute d y / d wrt[i] for a scalar y, walking from y back to the start; grads[i]
+ * receives each, of wrt[i]'s dtype and shape (zeros where y does not depend on it). They are ordinary nodes, named
+ * `grad/<name>`, and the errors on the way `delta/<name>`; differentiate them again for higher orders.
+ * NILU_E_NO_GRADIENT if an op on the way has none; NILU_E_SHAPE if y is not a scalar. */
+NILU_API nilu_status nilu_grad(nilu_tensor *y, int n, nilu_tensor *const *wrt, nilu_tensor **grads);
+/* The same from a y of any shape with the error `dy` (y's dtype and shape) given: grads[i] = dyᵀ · d y / d wrt[i]. */
+NILU_API nilu_status nilu_grad_from(nilu_tensor *y, nilu_tensor *dy, int n, nilu_tensor *const *wrt,
+                                    nilu_tensor **grads);
+/* All parameters that y depends on, in the order in which they were made: fills `out` with at most `room` of them and
+ * returns how many there are. */
+NILU_API int nilu_params_of(nilu_tensor *y, int room, nilu_tensor **out);
+
+/* ---- planning and running ---------------------------------------------------------------------------------------------- */
+
+typedef struct nilu_compile_options {
+    size_t size;          /* sizeof(nilu_compile_options) */
+    nilu_dtype dtype;     /* NILU_F32: as the graph says; NILU_F64: every f32 in it becomes f64 (the store too) */
+    bool reference;       /* reference kernels only: the judge */
+    const char *kernels;  /* NULL: all; else only kernels whose name contains this text (tests) */
+    const char *without;  /* NULL, or names of passes to leave out, separated by commas */
+} nilu_compile_options;
+#define NILU_COMPILE_DEFAULT {sizeof(nilu_compile_options), NILU_F32, false, NULL, NULL}
+
+/* Turns the part of the graph that `fetch` and the assignments need into a list of kernel calls with a place in memory
+ * for every value. Parameters and states are found in `store` by name, or added there with their initial values.
+ * The graph may be freed or extended afterwards; the store must outlive the plan. Freed by nilu_plan_free. */
+NILU_API nilu_status nilu_compile(nilu_graph *g, nilu_store *store, int n, nilu_tensor *const *fetch,
+                                  const nilu_compile_options *options, nilu_plan **plan);
+NILU_API void nilu_plan_free(nilu_plan *plan);
+/* Tells the plan where the values of input `name` are: `bytes` of the input's dtype and shape, row-major. They are read
+ * in place by the following steps and must stay until then; no alignment is needed. */
+NILU_API nilu_status nilu_feed(nilu_plan *plan, const char *name, const void *data, size_t bytes);
+/* One step: reads the feeds, computes the fetches, carries out the assignments. If the data are at fault (an id out of
+ * range) it fails, names the node, and no parameter or state has changed. Never allocates. */
+NILU_API nilu_status nilu_step(nilu_plan *plan);
+/* The value of the i-th fetch after a step: row-major, valid until the next step. */
+NILU_API const void *nilu_fetched(const nilu_plan *plan, int i);
+NILU_API nilu_shape nilu_fetched_shape(const nilu_plan *plan, int i);
+NILU_API nilu_dtype nilu_fetched_dtype(const nilu_plan *plan, int i);
+
+typedef struct nilu_plan_summary {
+    int instructions;
+    int64_t params;         /* trained numbers */
+    double flops, bytes;    /* of one step: floating-point operations, bytes read and written */
+    size_t arena_bytes;     /* of the values between kernels */
+    size_t lower_bound;     /* largest sum of values alive at once: no plan with this order can do with less */
+    size_t store_bytes;     /* parameters and states */
+    size_t scratch_bytes;   /* packed copies, partial sums */
+    size_t peak_bytes;      /* all of these together */
+    double plan_seconds;
+} nilu_plan_summary;
+NILU_API void nilu_plan_summarise(const nilu_plan *plan, nilu_plan_summary *out);
+/* The plan as text, one line an instruction: node, kernel and why not a faster one, shapes, place in memory, FLOPs.
+ * Freed by nilu_text_free; NULL if memory ran out. */
+NILU_API char *nilu_plan_text(const nilu_plan *plan);
+/* The graph, with its backward nodes, as "text", "dot" or "mermaid". Freed by nilu_text_free. */
+NILU_API char *nilu_graph_text(nilu_graph *g, const char *format);
+NILU_API void nilu_text_free(nilu *nl, char *text);
+
+/* ---- data ----------------------------------------------------------------------------------------------------------
+ * A set of samples: pictures in IDX files, tables in CSV, arrays in NPY. Opening one decides everything that a newcomer
+ * would have to decide (delimiter, header, types of columns, split, what fills a missing cell), says so in notes, and
+ * learns the encoding (means, deviations, categories) from the training part alone. */
+
+typedef struct nilu_data nilu_data;
+
+typedef enum nilu_part { NILU_TRAIN, NILU_VALIDATION, NILU_TEST, NILU_PARTS } nilu_part;
+
+typedef enum nilu_task {
+    NILU_TASK_AUTO,    /* options only: text or few distinct whole numbers are classes, other numbers a regression */
+    NILU_TASK_CLASSES, /* a label is 0..outputs-1 */
+    NILU_TASK_NUMBERS, /* regression: a target is `outputs` numbers */
+    NILU_TASK_NONE     /* the set has no target */
+} nilu_task;
+
+typedef struct nilu_data_options {
+    size_t size;         /* sizeof(nilu_data_options) */
+    const char *target;  /* table: the column's name, or "#3" for the third; IDX and NPY: the file with the labels or
+                            targets; NULL: the last column, or the file found by the naming rule */
+    nilu_task task;      /* NILU_TASK_NONE: no target is looked for */
+    char delimiter;      /* of a table; 0: found out */
+    int header;          /* 1: the first row has the names; 0: it is data; -1: found out */
+    double validation;   /* share of the training samples held out for validation, 0 <= v < 1 */
+    double test;         /* likewise for testing, where the set has no test part of its own */
+    bool refuse_missing; /* true: an empty cell is an error; false: filled with the mean, or a category of its own */
+    const char *ignore;  /* columns to leave out, separated by commas; NULL: none */
+    const char *keep;    /* columns to use although they look like names or numbers of rows */
+    uint64_t seed;       /* of the split */
+    size_t memory;       /* samples that need more bytes stay in the file and are read when asked for; 0: a quarter of
+                            the machine's memory */
+    const char *encoder; /* nilu_data_encoder_text() of the data that a model was trained on: nothing is learnt, columns
+                            are matched by name, and what has no parts of its own becomes NILU_TEST */
+    const char *data_dir;  /* where the digits that come with nilu are; NULL: where they were installed */
+    const char *cache_dir; /* where nilu_data_get put its sets; NULL: nowhere */
+} nilu_data_options;
+#define NILU_DATA_DEFAULT                                                                                              \
+    {sizeof(nilu_data_options), NULL, NILU_TASK_AUTO, 0, -1, 0.1, 0, false, NULL, NULL, 0, 0, NULL, NULL, NULL}
+
+typedef struct nilu_data_info {
+    const char *name;                 /* "mnist", or the file's name without its folder */
+    const char *format;               /* "idx", "csv" or "npy" */
+    nilu_task task;                   /* never NILU_TASK_AUTO */
+    int64_t count[NILU_PARTS];        /* samples of each part */
+    int64_t features;                 /* f32 numbers of a sample after encoding */
+    int height, width, channels;      /* features = height * width * channels, in this order; 0, 0, 0: no picture */
+    int64_t outputs;                  /* classes, or numbers in a target; 0 without target */
+    const char *target;               /* name of the target, "" if it has none */
+    const char *const *class_names;   /* [outputs]; NULL unless classes */
+    const char *const *feature_names; /* [features]; NULL for pictures and arrays */
+    const double *target_mean;        /* [outputs], of the training part; NULL unless numbers: targets are handed out */
+    const double *target_std;         /*   as (value - mean) / std; undo it to show them */
+    char fingerprint[32];             /* "xxh64:" and 16 hex digits over all samples and targets as they were read */
+    bool streamed;                    /* samples are read from the file when asked for */
+    size_t bytes;                     /* of memory held */
+    double seconds;                   /* that opening took */
+    int notes;                        /* what was decided or done to the data, a sentence each */
+    const char *const *note;
+} nilu_data_info;
+
+/* Opens a set. `where` is a name of the catalogue ("digits", "mnist", "fashion-mnist"; write ./digits for a folder
+ * of that name), a folder of IDX files named as MNIST's are (train-images-idx3-ubyte[.gz], …), one IDX file of
+ * pictures (labels beside it: "images" becomes "labels", "idx3" "idx1"), a table (.csv .tsv .data .txt, also .gz),
+ * or an .npy array whose first dimension counts samples (targets beside it: X.npy and y.npy, X_train.npy and
+ * y_train.npy). `options` may be NULL. Freed by nilu_data_free. Errors: FILE_NOT_FOUND, FILE_READ, FILE_CORRUPT
+ * (with file, line and column), DATA (what the file holds does not fit the wish or the encoder), RANGE (a label),
+ * NAME (a column or set that is not there), USAGE. */
+NILU_API nilu_status nilu_data_open(nilu *nl, const char *where, const nilu_data_options *options, nilu_data **data);
+NILU_API void nilu_data_free(nilu_data *data);
+/* What is known of the set; owned by it. */
+NILU_API const nilu_data_info *nilu_data_about(const nilu_data *data);
+
+/* Positions first .. first+n-1 of epoch `epoch` in its shuffled order, as indices into `part`, into index[]. A pure
+ * function of (seed, epoch, size of the part), nothing is stored. Returns how many there are: the last batch of an
+ * epoch is a short one, and 0 ends it. */
+NILU_API int64_t nilu_data_order(const nilu_data *data, nilu_part part, uint64_t seed, uint64_t epoch, int64_t first,
+                                 int64_t n, int64_t *index);
+/* Gathers n samples: x [n, features] f32, normalised; and of the target, where set and known, either labels [n] i32
+ * (classes; -1: sample without label) or targets [n, outputs] f32 (numbers). index [n]: samples of `part`, NULL:
+ * 0..n-1. RANGE if an index is; FILE_READ if a streamed file changed under our hands. Allocates nothing. */
+NILU_API nilu_status nilu_data_batch(nilu_data *data, nilu_part part, const int64_t *index, int64_t n, float *x,
+                                     int32_t *labels, float *targets);
+/* Sample `index` as a picture: height * width * channels bytes, 0 black; numbers other than u8 are spread over the
+ * range seen in training. UNSUPPORTED if the set has no pictures. */
+NILU_API nilu_status nilu_data_picture(nilu_data *data, nilu_part part, int64_t index, unsigned char *pixels);
+/* Where sample `index` stands and, of a table, its cells: "iris.csv:7: sepal length (cm) 5.1, …". Freed by
+ * nilu_text_free; NULL on failure. */
+NILU_API char *nilu_data_describe(nilu_data *data, nilu_part part, int64_t index);
+
+/* The encoding as JSON text, to be kept with a model and given to nilu_data_options.encoder. Freed by
+ * nilu_text_free; NULL if memory ran out. */
+NILU_API char *nilu_data_encoder_text(const nilu_data *data);
+
+/* A named set that nilu knows how to get. */
+typedef struct nilu_dataset {
+    const char *name, *about, *licence, *source; /* source: where it is downloaded from; "" if it comes with nilu */
+} nilu_dataset;
+NILU_API const nilu_dataset *nilu_data_catalogue(int i); /* static; NULL past the last */
+
+typedef struct nilu_get_options {
+    size_t size;           /* sizeof(nilu_get_options) */
+    const char *from;      /* folder or http(s) address that has the set's files; NULL: Debian's package, then `source` */
+    const char *cache_dir; /* the files go to cache_dir/name; never NULL */
+    /* Told of progress, `total` 0 if unknown; returns false to stop (NILU_E_CANCELLED). May be NULL. */
+    bool (*progress)(void *user, const char *file, uint64_t done, uint64_t total);
+    void *user;
+} nilu_get_options;
+#define NILU_GET_DEFAULT {sizeof(nilu_get_options), NULL, NULL, NULL, NULL}
+/* Brings a set of the catalogue onto this machine: each file is checked by the SHA-256 of its unpacked bytes, then
+ * put in place whole; files that are there already are checked and kept. *folder, where wanted, says where the set
+ * now is (freed by nilu_text_free). Errors: NAME, FILE_NOT_FOUND, FILE_READ (the server's answer or the network's),
+ * VERIFY (wrong hash). */
+NILU_API nilu_status nilu_data_get(nilu *nl, const char *name, const nilu_get_options *options, char **folder);
+
+/* Writes an array as NPY version 1.0 (numpy's format), atomically. F32, F64, I32, I64, U8 and BOOL. */
+NILU_API nilu_status nilu_npy_write(nilu *nl, const char *path, nilu_dtype dtype, nilu_shape shape, const void *values);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
