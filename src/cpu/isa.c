@@ -1,0 +1,71 @@
+/* Which instruction sets were built, and which of them this machine has. */
+#include "cpu/cpu.h"
+
+#include <string.h>
+
+#define ISA_TABLE(isa)                                                                                                 \
+    extern const cpu_gemm_table cpu_gemm_##isa;                                                                        \
+    extern const cpu_tape_table cpu_tape_##isa;                                                                        \
+    static const cpu_isa table_##isa = {#isa, &cpu_gemm_##isa, &cpu_tape_##isa, NULL};
+
+#ifdef NILU_HAVE_PORTABLE
+ISA_TABLE(portable)
+static bool has_portable(void)
+{
+    return true;
+}
+#endif
+#ifdef NILU_HAVE_NEON
+ISA_TABLE(neon)
+static bool has_neon(void)
+{
+    return true;
+}
+#endif
+#ifdef NILU_HAVE_AVX2
+ISA_TABLE(avx2)
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#endif
+#ifdef NILU_HAVE_AVX512
+ISA_TABLE(avx512)
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && has_avx2();
+}
+#endif
+
+static const struct {
+    const cpu_isa *isa;
+    bool (*has)(void);
+} rows[] = {
+#ifdef NILU_HAVE_AVX512
+    {&table_avx512, has_avx512},
+#endif
+#ifdef NILU_HAVE_AVX2
+    {&table_avx2, has_avx2},
+#endif
+#ifdef NILU_HAVE_NEON
+    {&table_neon, has_neon},
+#endif
+#ifdef NILU_HAVE_PORTABLE
+    {&table_portable, has_portable},
+#endif
+};
+
+const cpu_isa *cpu_isa_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if ((!name || strcmp(name, rows[i].isa->name) == 0) && rows[i].has())
+            return rows[i].isa;
+    return NULL;
+}
+
+const char *nilu_isa(const nilu *nl)
+{
+    const cpu_isa *isa = cpu_isa_find(nl->options.isa);
+    return isa ? isa->name : "none";
+}

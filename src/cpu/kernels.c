@@ -1,0 +1,13 @@
+/* The table of kernels, expanded from the rows of kernels.inc. */
+#include "cpu/cpu.h"
+
+static const cpu_kernel *const rows[] = {
+#define NILU_KERNEL(op, id, ...) &cpu_kernel_##id,
+#include "cpu/kernels.inc"
+#undef NILU_KERNEL
+    NULL};
+
+const cpu_kernel *cpu_kernel_at(size_t i)
+{
+    return i < COUNT(rows) ? rows[i] : NULL;
+}
