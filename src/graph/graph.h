@@ -9,6 +9,7 @@
 #include "base/base.h"
 
 #define GRAPH_MAX_OUT 4
+#define GRAPH_MAX_IN 64
 #define GRAPH_MAX_ATTR 256
 
 typedef struct nilu_node nilu_node;
@@ -208,12 +209,14 @@ struct nilu_graph {
     nilu_tensor *step;
     struct graph_block *block; /* memory of nodes: freed with the graph */
     int *by_name;              /* hash table of node ids + 1 */
-    int by_name_cap;
+    int by_name_cap, by_name_used;
 };
 
 /* Adds a node; its first output, or NULL with the graph's sticky error. A NULL among the inputs passes through. */
 nilu_tensor *graph_node(const nilu_op *op, int nin, nilu_tensor *const *in, const void *attr);
-/* The same for a node without inputs. */
+/* The same for an op without inputs, such as fill. */
+nilu_tensor *graph_source(nilu_graph *g, const nilu_op *op, const void *attr);
+/* A leaf. */
 nilu_tensor *graph_leaf(nilu_graph *g, const nilu_op *op, const char *name, const void *attr, nilu_dtype dtype,
                         nilu_shape shape);
 /* Records an error of the graph as a whole. */

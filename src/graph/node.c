@@ -93,9 +93,10 @@ static int *slot_of(const nilu_graph *g, const char *name)
     return &g->by_name[i];
 }
 
+/* A renamed node leaves its old entry behind, which matches no name any more but keeps the chains behind it whole. */
 static nilu_status index_name(nilu_graph *g, const nilu_node *n)
 {
-    if (2 * (g->nnode + 1) > g->by_name_cap) {
+    if (2 * (g->by_name_used + 1) > g->by_name_cap) {
         int cap = g->by_name_cap ? 2 * g->by_name_cap : 64, *old = g->by_name;
         int *fresh = base_calloc(g->nl, (size_t)cap, sizeof *fresh);
         if (!fresh)
@@ -105,8 +106,10 @@ static nilu_status index_name(nilu_graph *g, const nilu_node *n)
         base_free(g->nl, old);
         for (int i = 0; i < g->nnode; i++)
             *slot_of(g, g->node[i]->name) = i + 1;
+        g->by_name_used = g->nnode;
     }
     *slot_of(g, n->name) = n->id + 1;
+    g->by_name_used++;
     return NILU_OK;
 }
 
@@ -155,17 +158,12 @@ nilu_tensor *nilu_named(nilu_tensor *t, const char *name)
 {
     if (!t)
         return NULL;
-    nilu_graph *g = t->node->g;
-    int *slot = slot_of(g, t->node->name);
-    char *full = fresh_name(g, name);
+    char *full = fresh_name(t->node->g, name);
     if (!full)
         return NULL;
-    /* The old entry is emptied by building the table anew: renaming is rare, removal from an open table is not simple. */
     t->node->name = full;
-    *slot = 0;
-    memset(g->by_name, 0, (size_t)g->by_name_cap * sizeof *g->by_name);
-    for (int i = 0; i < g->nnode; i++)
-        *slot_of(g, g->node[i]->name) = i + 1;
+    if (index_name(t->node->g, t->node) != NILU_OK)
+        return NULL;
     return t;
 }
 
@@ -239,25 +237,8 @@ static void set_outputs(nilu_node *n, int nout, const nilu_dtype *dtype, const n
         n->out[i] = (nilu_tensor){.node = n, .out = i, .dtype = dtype[i], .shape = shape[i]};
 }
 
-nilu_tensor *graph_node(const nilu_op *op, int nin, nilu_tensor *const *in, const void *attr)
+static nilu_tensor *build(nilu_graph *g, const nilu_op *op, int nin, nilu_tensor *const *in, const void *attr)
 {
-    nilu_graph *g = NULL;
-    for (int i = 0; i < nin; i++)
-        if (in[i])
-            g = in[i]->node->g;
-    if (!g || g->status != NILU_OK)
-        return NULL;
-    for (int i = 0; i < nin; i++) {
-        if (!in[i]) {
-            graph_fail(g, NILU_E_GRAPH, N_("%s%s: input %d is missing (NULL); pass the tensor of an earlier call"), g->scope,
-                       op->name, i + 1);
-            return NULL;
-        }
-        if (in[i]->node->g != g) {
-            graph_fail(g, NILU_E_GRAPH, N_("%s%s: its inputs belong to two graphs; build it in one"), g->scope, op->name);
-            return NULL;
-        }
-    }
     unsigned char own[GRAPH_MAX_ATTR] = {0};
     if (op->attr_size)
         memcpy(own, attr, op->attr_size);
@@ -275,6 +256,38 @@ nilu_tensor *graph_node(const nilu_op *op, int nin, nilu_tensor *const *in, cons
         return NULL;
     set_outputs(n, b.nout, b.dtype, b.shape);
     return &n->out[0];
+}
+
+nilu_tensor *graph_node(const nilu_op *op, int nin, nilu_tensor *const *in, const void *attr)
+{
+    nilu_graph *g = NULL;
+    for (int i = 0; i < nin; i++)
+        if (in[i])
+            g = in[i]->node->g;
+    if (!g || g->status != NILU_OK)
+        return NULL;
+    if (nin > GRAPH_MAX_IN) {
+        graph_fail(g, NILU_E_GRAPH, N_("%s%s: has %d inputs, but at most %d are possible; do it in several"), g->scope, op->name,
+                   nin, GRAPH_MAX_IN);
+        return NULL;
+    }
+    for (int i = 0; i < nin; i++) {
+        if (!in[i]) {
+            graph_fail(g, NILU_E_GRAPH, N_("%s%s: input %d is missing (NULL); pass the tensor of an earlier call"), g->scope,
+                       op->name, i + 1);
+            return NULL;
+        }
+        if (in[i]->node->g != g) {
+            graph_fail(g, NILU_E_GRAPH, N_("%s%s: its inputs belong to two graphs; build it in one"), g->scope, op->name);
+            return NULL;
+        }
+    }
+    return build(g, op, nin, in, attr);
+}
+
+nilu_tensor *graph_source(nilu_graph *g, const nilu_op *op, const void *attr)
+{
+    return g && g->status == NILU_OK ? build(g, op, 0, NULL, attr) : NULL;
 }
 
 nilu_tensor *graph_leaf(nilu_graph *g, const nilu_op *op, const char *name, const void *attr, nilu_dtype dtype,
