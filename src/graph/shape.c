@@ -122,7 +122,7 @@ nilu_status graph_fault(const nilu_call *c, int64_t element, const char *format,
     if (!f->raised || element < f->element) {
         va_list args;
         va_start(args, format);
-        size_t at = (size_t)snprintf(f->text, sizeof f->text, "%s: ", c->node->name);
+        size_t at = (size_t)snprintf(f->text, sizeof f->text, "%s: ", c->node ? c->node->name : c->op->name);
         if (at < sizeof f->text) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"

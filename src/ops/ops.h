@@ -26,6 +26,48 @@ ops_scalar_fn ops_scalar(const nilu_op *op);
 /* The real attributes of an elementwise node (slope, low, high, …), at most two; fills p. */
 void ops_params(const nilu_node *n, double p[2]);
 
+/* ---- attributes that fast kernels read too */
+struct ops_axis { /* softmax, log_softmax */
+    int64_t axis;
+};
+struct ops_dtype { /* cast */
+    nilu_dtype dtype;
+};
+struct ops_xent { /* softmax_xent, softmax_xent_grad */
+    double smoothing;
+    int64_t ignore;
+    bool ignoring;
+};
+struct ops_dropout {
+    double rate;
+    int64_t stream;
+};
+
+/* ---- random nodes: the key of (seed, a node's stream, step) is a Philox block of the three; element i of the node is
+ * draw i of that key, in every data type. Dropout keeps element i where base_uniform(key, i) >= rate. */
+base_key ops_random_key(uint64_t seed, int64_t stream, int64_t step);
+/* Shape rule of the step counter, input `i`: one whole number. */
+nilu_status ops_need_step(nilu_build *b, int i);
+
+/* ---- losses */
+/* Shape rule of a loss between classes: scores [n, k] float, label [n] i32 or i64, n and k not 0. */
+nilu_status ops_need_labels(nilu_build *b);
+/* Shape rule of a mean over elements: two floats of one type and shape, not empty -> []. */
+nilu_status ops_pair_loss(nilu_build *b);
+/* Label `i` of input 1; a fault if it is not below `classes`. */
+nilu_status ops_label(const nilu_call *c, int64_t i, int64_t classes, int64_t *label);
+/* The cross-entropy's small ops. Rows that count for nothing read as zeros, so that nothing in them can do harm. */
+typedef struct ops_xent_parts {
+    nilu_tensor *keep;   /* [n, 1] bool: the rows that count; NULL: all */
+    nilu_tensor *x;      /* [n, k] */
+    nilu_tensor *hot;    /* [n, k] bool: true at the label */
+    nilu_tensor *weight; /* [k], or NULL: all 1 */
+    nilu_tensor *own;    /* [n, 1] the weight of the label, or NULL: 1 */
+} ops_xent_parts;
+ops_xent_parts ops_xent_split(nilu_tensor *x, nilu_tensor *label, nilu_tensor *weight, const struct ops_xent *o);
+/* `t` in the rows that count, 0 elsewhere. */
+nilu_tensor *ops_xent_kept(const ops_xent_parts *p, nilu_tensor *t);
+
 /* Every op's record, one declaration a row. */
 #define NILU_OP(name, parameters) extern const nilu_op nilu_op_##name;
 #include "nilu/ops.inc"
