@@ -48,6 +48,16 @@ nilu_status graph_attr_text(nilu *nl, const nilu_op *op, const void *attr, base_
     return NILU_OK;
 }
 
+const void *graph_attr_find(const nilu_node *n, const char *name)
+{
+    EACH_FIELD(n->op, f)
+    {
+        if (strcmp(f->name, name) == 0)
+            return at(n->attr, f);
+    }
+    return NULL;
+}
+
 static size_t field_size(const graph_field *f)
 {
     static const size_t size[] = {[FIELD_INT] = sizeof(int64_t),      [FIELD_REAL] = sizeof(double),

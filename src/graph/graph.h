@@ -135,11 +135,13 @@ typedef struct graph_around {
 } graph_around;
 graph_around graph_split(nilu_shape s, int axis);
 
-/* ---- test cases: data only; they ship, because `nilu gradcheck --all` is a command */
+/* ---- test cases: data only; they ship, because `nilu gradcheck --all` is a command. A case is built by graph_node with
+ * all inputs of the op's record in their order (the step counter of random ops among them), and runs with seed 0. */
 typedef struct nilu_case {
     const char *what;      /* what is special about it */
-    const char *in;        /* inputs, separated by blanks: "3x4", "" or "s" for a scalar, "3i5" three ids below 5, "2x3b"
-                              bool, "4u" u8; see ops/cases.c */
+    const char *in;        /* inputs, separated by blanks: "3x4", "s" for a scalar, "3i5" three ids below 5, "si9" one id,
+                              "2x3b" bool, "4u" u8; "": no inputs (graph_source builds it); NULL: one input, as long as
+                              the list in `fill` */
     const char *attr;      /* how to call the builder: "axis=1 keep=1", fields of the op's table; NULL: all zero */
     const char *fill;      /* NULL: random normal; "zero", "ones", "positive", "unit" in (0, 1), "count" 0, 1, 2, …,
                               "list 1 2 3 …" all inputs' elements in order */
@@ -171,6 +173,7 @@ struct nilu_op {
     /* A coarse op in terms of small ones: its reference for tests, and its road to second derivatives. */
     nilu_tensor *(*decompose)(nilu_graph *g, int nin, nilu_tensor *const *in, const void *attr);
     nilu_status (*ref)(const nilu_call *c); /* plain loops in double: the judge of every kernel */
+    size_t (*ref_scratch)(const nilu_node *n); /* bytes that ref wants at c->scratch; NULL: none */
     double (*flops)(const nilu_node *n);    /* NULL: one for each output element */
     const nilu_case *cases;                 /* ends with {0} */
     const char *backward;                   /* the gradient in one line, shown by explain and the reference */
@@ -227,9 +230,13 @@ void *graph_alloc(nilu_graph *g, size_t bytes); /* cleared, freed with the graph
 const nilu_op *graph_op(const char *name);      /* by name, leaves too; NULL: none */
 size_t graph_op_count(void);
 const nilu_op *graph_op_at(size_t i); /* the rows of ops.inc, in their order */
+/* The table of names, made anew after nodes were dropped or moved. */
+nilu_status graph_reindex(nilu_graph *g);
 nilu_status graph_verify(nilu_graph *g);
 /* Attributes as "axis=1 keep=true", appended to `b`. */
 nilu_status graph_attr_text(nilu *nl, const nilu_op *op, const void *attr, base_buffer *b);
+/* The attribute `name` of a node, of the type its field says; NULL: its op has none. */
+const void *graph_attr_find(const nilu_node *n, const char *name);
 bool graph_attr_equal(const nilu_op *op, const void *a, const void *b);
 uint64_t graph_attr_hash(const nilu_op *op, const void *attr, uint64_t seed);
 /* Reads "axis=1 keep=1" into a cleared attribute struct. */

@@ -113,6 +113,24 @@ static nilu_status index_name(nilu_graph *g, const nilu_node *n)
     return NILU_OK;
 }
 
+nilu_status graph_reindex(nilu_graph *g)
+{
+    base_free(g->nl, g->by_name);
+    g->by_name = NULL;
+    g->by_name_cap = g->by_name_used = 0;
+    int cap = 64;
+    while (cap < 4 * g->nnode)
+        cap *= 2;
+    g->by_name = base_calloc(g->nl, (size_t)cap, sizeof *g->by_name);
+    if (!g->by_name)
+        return NILU_E_NO_MEMORY;
+    g->by_name_cap = cap;
+    for (int i = 0; i < g->nnode; i++)
+        *slot_of(g, g->node[i]->name) = i + 1;
+    g->by_name_used = g->nnode;
+    return NILU_OK;
+}
+
 static bool taken(const nilu_graph *g, const char *name)
 {
     return g->by_name_cap && *slot_of(g, name);

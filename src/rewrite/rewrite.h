@@ -18,11 +18,13 @@ typedef struct rewrite_step {
     nilu_dtype dtype;  /* of its result in the graph that was fused */
 } rewrite_step;
 
-/* An output: value `value`, stored as it is, or summed over the axes `axes` of the loop (times `scale`). */
+/* An output: value `value`, stored as it is, or summed over the axes `axes` of the loop. */
 typedef struct rewrite_end {
     int value;
     bool sum;
-    nilu_axes axes;
+    nilu_axes axes;   /* sorted; of a sum */
+    nilu_dtype dtype; /* of the output: f32, or bool if it is stored */
+    nilu_shape shape; /* of the output: the loop, or what the sum leaves (summed axes gone or 1) */
 } rewrite_end;
 
 /* A chain over all points of `loop`; each input is broadcast to it by NumPy's rule. A value may be an input that passes
@@ -43,6 +45,9 @@ struct rewrite_product_attr {
     const rewrite_tape *tape;
 };
 extern const nilu_op rewrite_op_tape, rewrite_op_product;
+
+/* "relu mul sum(0)": the steps and ends of a tape, for plans and errors. */
+nilu_status rewrite_tape_text(nilu *nl, const rewrite_tape *t, base_buffer *b);
 
 #define REWRITE_MAX_INPUTS 16
 #define REWRITE_MAX_STEPS 48

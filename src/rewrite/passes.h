@@ -1,0 +1,16 @@
+/* The passes, seen by this room alone. */
+#ifndef REWRITE_PASSES_H
+#define REWRITE_PASSES_H
+
+#include "rewrite/rewrite.h"
+
+/* Drops dead nodes and sorts the rest, so that inputs stand before their users; numbers and names are put right. */
+nilu_status rewrite_tidy(rewrite_job *job);
+/* Values known now are computed now, and arithmetic that does nothing is left out. */
+nilu_status rewrite_simplify(rewrite_job *job);
+/* Equal ops of equal inputs become one. */
+nilu_status rewrite_cse(rewrite_job *job);
+/* Elementwise chains, the sums at their ends and the products before them become tapes. */
+nilu_status rewrite_fuse(rewrite_job *job);
+
+#endif
