@@ -19,8 +19,8 @@ typedef struct cpu_job {
                                        cleared once, on 64 bytes */
     size_t local;                   /* bytes each thread needs while it runs tiles: `local`, on 64 bytes, not cleared */
     void *plan;                     /* from base_alloc (or NULL), freed with the plan: c->plan */
-    uint32_t in_place;              /* bit (4 * input + output): the output may share its memory with the input, which has
-                                       the same dtype and shape, because each element is read before it is written */
+    uint32_t in_place[GRAPH_MAX_OUT]; /* bit k of in_place[i]: output i may share its memory with input k, which has the
+                                         same dtype and shape, because each element is read before it is written */
     bool faults;                    /* may report bad data */
 } cpu_job;
 
