@@ -276,6 +276,75 @@ NILU_API char *nilu_plan_text(const nilu_plan *plan);
 NILU_API char *nilu_graph_text(nilu_graph *g, const char *format);
 NILU_API void nilu_text_free(nilu *nl, char *text);
 
+/* ---- optimizers -------------------------------------------------------------------------------------------------------
+ * An optimizer adds nodes: the gradients, and what each parameter becomes at the end of the step. */
+
+#define NILU_UNSET (0.0 / 0.0) /* of a real option: the optimizer's own default, shown in brackets */
+
+typedef enum nilu_schedule_kind {
+    NILU_SCHEDULE_CONSTANT,
+    NILU_SCHEDULE_STEP,    /* times `gamma` after each `every` updates */
+    NILU_SCHEDULE_LINEAR,  /* from 1 down to `final` in a straight line */
+    NILU_SCHEDULE_COSINE,  /* from 1 down to `final` along half a cosine (Loshchilov, Hutter 2017) */
+    NILU_SCHEDULE_ONECYCLE /* from 1/25 up to 1 and down to 1/250000 along cosines (Smith, Topin 2018) */
+} nilu_schedule_kind;
+
+/* What the learning rate is multiplied with at update u = 0, 1, 2, …: the same as PyTorch's StepLR, LinearLR,
+ * CosineAnnealingLR and OneCycleLR (without the cycle of momentum). After `total` updates it stays as it is. */
+typedef struct nilu_schedule {
+    nilu_schedule_kind kind;
+    int64_t warmup;   /* updates in which the rate first rises in a straight line, before the schedule starts; 0: none */
+    int64_t total;    /* updates in all, warm-up included: linear, cosine and onecycle need it */
+    int64_t every;    /* step: updates between two falls */
+    double start;     /* what the warm-up starts from, in (0, 1] [1 / warmup] */
+    double gamma;     /* step [0.1] */
+    double final;     /* linear, cosine: what is left at the end, in [0, 1] [0] */
+    double rise;      /* onecycle: share of `total` in which the rate rises, in (0, 1) [0.3] */
+} nilu_schedule;
+
+typedef struct nilu_optimizer_options {
+    size_t size;         /* sizeof(nilu_optimizer_options) */
+    const char *name;    /* "sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adadelta", "adam", "adamw", "lion" or
+                            "muon"; NULL: "adam" */
+    double lr;           /* learning rate [sgd, momentum, nesterov, adam, adamw, muon 1e-3; rmsprop, adagrad 1e-2;
+                            adadelta 1; lion 1e-4] */
+    double momentum;     /* [momentum, nesterov 0.9; muon 0.95; rmsprop 0] */
+    double beta1, beta2; /* decay of the averages of g and of g² [adam, adamw, muon 0.9, 0.999; lion 0.9, 0.99] */
+    double eps;          /* kept out of the denominator's way [1e-8; adagrad 1e-10; adadelta 1e-6; muon 1e-7] */
+    double decay;        /* weight decay: added to the gradient, but in adamw, lion and muon taken from the weight
+                            [0; adamw 0.01; muon 0.1] */
+    double rho;          /* decay of the average of g² [rmsprop 0.99; adadelta 0.9] */
+    double side_lr;      /* muon: rate of AdamW, which updates all that is not a matrix [lr] */
+    double clip_value;   /* each number of a gradient is kept within ± this; 0: as it is [0] */
+    double clip_norm;    /* gradients whose common 2-norm is larger are scaled down to it, after clip_value; 0: as they
+                            are [0] */
+    int accumulate;      /* steps whose mean gradient makes one update; 0 and 1: each step is an update */
+    nilu_schedule schedule;
+    const char *scope;   /* what the names of its nodes and states start with; NULL: "opt" */
+} nilu_optimizer_options;
+#define NILU_SCHEDULE_DEFAULT {NILU_SCHEDULE_CONSTANT, 0, 0, 0, NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET}
+#define NILU_OPTIMIZER_DEFAULT                                                                                         \
+    {sizeof(nilu_optimizer_options), NULL, NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET,     \
+     NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET, 0, NILU_SCHEDULE_DEFAULT, NULL}
+
+/* Adds to the loss's graph (a scalar) the gradients of `n` parameters (params NULL: all that the loss depends on), and
+ * the assignments that make one step of training: the same updates, to the order of rounding, as PyTorch's.
+ * States are called opt/<parameter>/m and the like; they and the arithmetic have the parameter's dtype (f32 for bf16
+ * parameters). The state "opt/lr", f64, is the learning rate before the schedule: overwrite it in the store to change
+ * the rate of a running training. *rate, where wanted, is the f64 rate of this step; *norm the f64 2-norm of all
+ * gradients of this update, before clip_norm (PyTorch's clip_grad_norm_); both for fetching.
+ * With `accumulate` gradients are summed in states and the update takes effect in every N-th step alone; between two
+ * updates all other states stay as they are, and schedules count updates.
+ * `options` may be NULL. Errors: USAGE (unknown name, a number out of range), those of nilu_grad. */
+NILU_API nilu_status nilu_minimise(nilu_tensor *loss, int n, nilu_tensor *const *params,
+                                   const nilu_optimizer_options *options, nilu_tensor **rate, nilu_tensor **norm);
+/* Name of the i-th optimizer and of the i-th schedule; NULL past the last. Static text. */
+NILU_API const char *nilu_optimizer_name(int i);
+NILU_API const char *nilu_schedule_name(int i);
+/* The options with every unset field filled in, and checked (USAGE). `out` may be `options`; NULL options: defaults. */
+NILU_API nilu_status nilu_optimizer_resolve(nilu *nl, const nilu_optimizer_options *options,
+                                            nilu_optimizer_options *out);
+
 /* ---- data ----------------------------------------------------------------------------------------------------------
  * A set of samples: pictures in IDX files, tables in CSV, arrays in NPY. Opening one decides everything that a newcomer
  * would have to decide (delimiter, header, types of columns, split, what fills a missing cell), says so in notes, and

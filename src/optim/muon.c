@@ -1,0 +1,57 @@
+/* Muon (Jordan et al. 2024): the momentum of a matrix is replaced by the nearest matrix whose directions all count the
+ * same, found by five Newton-Schulz steps in the arithmetic of the weights.
+ *     m ← m + (1 − μ)(g − m)        u = g + μ (m − g)                       Nesterov's look ahead
+ *     x = u / max(‖u‖, ε)           five times: a = x xᵀ,  x ← 3.4445 x + (−4.775 a + 2.0315 a²) x
+ *     w ← w (1 − η λ) − η √max(1, fan-out / fan-in) x
+ * The smaller side is multiplied: for a tall x, a = xᵀ x stands on the right. Weights are [in, out] here, so fan-out is
+ * the second dimension. Everything but matrices is updated by AdamW with `side_lr`. */
+#include "optim/optim.h"
+
+#include <math.h>
+
+#define STEPS 5
+static const double quintic[3] = {3.4445, -4.7750, 2.0315};
+static const double side_eps = 1e-8; /* of AdamW */
+
+static void scalars(const optim_update *u, nilu_tensor *k[OPTIM_MAX_SCALARS])
+{
+    nilu_tensor *side = u->rate;
+    if (u->o->side_lr != u->o->lr && u->o->lr > 0)
+        side = nilu_scale(u->rate, u->o->side_lr / u->o->lr);
+    optim_adamw_scalars(u, side, k);
+    k[3] = u->rate;
+    k[4] = nilu_shift(nilu_scale(u->rate, -u->o->decay), 1);
+}
+
+static nilu_tensor *orthogonal(nilu_tensor *u, double eps)
+{
+    bool tall = u && u->shape.dim[0] > u->shape.dim[1];
+    nilu_tensor *norm = nilu_sqrt(nilu_sum(nilu_square(u), NILU_ALL, false));
+    nilu_tensor *least = nilu_fill(nilu_tensor_graph(u), nilu_tensor_dtype(u), NILU_SCALAR, eps);
+    nilu_tensor *x = nilu_div(u, nilu_maximum(norm, least));
+    for (int i = 0; i < STEPS; i++) {
+        nilu_tensor *a = nilu_matmul_t(x, tall, x, !tall);
+        nilu_tensor *p = nilu_add(nilu_scale(a, quintic[1]), nilu_scale(nilu_matmul(a, a), quintic[2]));
+        x = nilu_add(nilu_scale(x, quintic[0]), tall ? nilu_matmul(x, p) : nilu_matmul(p, x));
+    }
+    return x;
+}
+
+static nilu_tensor *muon(const optim_site *s)
+{
+    const nilu_optimizer_options *o = s->all->o;
+    if (!s->w || s->w->shape.rank != 2)
+        return optim_adamw_step(s, side_eps, s->k);
+    nilu_tensor *m = optim_state(s, "m", 0), *m1 = optim_average(m, s->g, 1 - o->momentum);
+    optim_keep(s, m, m1);
+    nilu_tensor *x = orthogonal(optim_average(s->g, m1, o->momentum), o->eps);
+    double in = (double)s->w->shape.dim[0], out = (double)s->w->shape.dim[1];
+    double gain = in > 0 && out > in ? sqrt(out / in) : 1;
+    nilu_tensor *w = o->decay > 0 ? nilu_mul(s->w, s->k[4]) : s->w;
+    return nilu_sub(w, nilu_mul(nilu_scale(x, gain), s->k[3]));
+}
+
+const optim_rule optim_muon = {.name = "muon",
+                               .otherwise = {.lr = 1e-3, .momentum = 0.95, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7,
+                                             .decay = 0.1},
+                               .scalars = scalars, .step = muon};
