@@ -1,0 +1,84 @@
+/* plan: a graph is laid out. Nodes become instructions in an order, every value gets a place, every instruction a kernel.
+ *
+ * Invariants: a value's bytes are not overwritten before its last reader has run; a parameter or state changes only
+ * after everything that may report bad data has run; an instruction waits (`wait`) wherever it reads or overwrites what
+ * an instruction since the last barrier wrote or read. */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "cpu/cpu.h"
+
+typedef enum plan_where { PLAN_ARENA, PLAN_STORE, PLAN_FEED, PLAN_CONSTANT } plan_where;
+
+/* A piece of memory that holds one value, or several after each other. */
+typedef struct plan_buffer {
+    plan_where where;
+    size_t bytes, offset; /* offset: in the arena */
+    int first, last;      /* instructions that write and read it; last = count of instructions: read after the step */
+    void *data;           /* of the store or a constant; of a feed, what was fed */
+    const nilu_node *leaf;
+} plan_buffer;
+
+typedef struct plan_step {
+    const nilu_node *node;    /* of a copy: the state it writes, or the leaf it reads */
+    const cpu_kernel *kernel; /* NULL: the op's reference, or a copy */
+    const char *why;          /* why no kernel */
+    bool copy;
+    bool wait;                /* a barrier stands before it */
+    bool alone;               /* too small to share */
+    cpu_job job;
+    nilu_call call;
+    int *in, *out;            /* buffers */
+} plan_step;
+
+typedef struct plan_fetch {
+    int buffer;
+    nilu_dtype dtype;
+    nilu_shape shape;
+} plan_fetch;
+
+typedef struct plan_feed {
+    const nilu_node *node;
+    int buffer;
+    size_t bytes;
+    int nuse;
+    int (*use)[2]; /* instruction, input */
+} plan_feed;
+
+struct nilu_plan {
+    nilu *nl;
+    nilu_store *store;
+    nilu_graph *g; /* rewritten, the plan's own */
+    const cpu_isa *isa;
+    bool reference;
+    const char *kernels;
+    int nstep, step_cap;
+    plan_step *step;
+    int nbuffer, buffer_cap;
+    plan_buffer *buffer;
+    int *buffer_of; /* of each tensor: node id * GRAPH_MAX_OUT + output; -1: none */
+    int nfetch, nfeed;
+    plan_fetch *fetch;
+    plan_feed *feed;
+    char *arena, *scratch, *local;
+    size_t arena_bytes, lower_bound, scratch_bytes, local_bytes; /* local: of one thread */
+    int threads;
+    call_fault fault;
+    double seconds;
+};
+
+/* The instructions' order: nodes that run, each behind its inputs and, where possible, behind the readers of the state
+ * that it will overwrite. Fills order[] (room for all nodes) and returns how many; -1: no memory. */
+int plan_order(nilu_graph *g, const nilu_node **order);
+/* The tensor whose memory `t` shares: its input's, if its op only looks at it. */
+const nilu_tensor *plan_root(const nilu_tensor *t);
+/* Chooses a kernel for the step's node, and prepares it. */
+nilu_status plan_choose(nilu_plan *p, plan_step *s);
+/* Offsets in the arena for all buffers there. */
+nilu_status plan_place(nilu_plan *p);
+/* Where barriers are needed. */
+nilu_status plan_barriers(nilu_plan *p);
+/* Copies bytes: the kernel of an assignment that cannot be made in place. */
+extern const cpu_kernel plan_copy;
+
+#endif

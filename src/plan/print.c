@@ -1,0 +1,89 @@
+/* What a plan says of itself: its costs in numbers, and its instructions in text. */
+#include "plan/plan.h"
+
+#include <string.h>
+
+static double flops_of(const plan_step *s)
+{
+    return s->copy ? 0 : s->node->op->flops ? s->node->op->flops(s->node) : (double)s->call.out[0].n;
+}
+
+static double bytes_of(const plan_step *s)
+{
+    double bytes = 0;
+    for (int k = 0; k < s->call.nin; k++)
+        bytes += (double)s->call.in[k].n * (double)nilu_dtype_size(s->call.in[k].dtype);
+    for (int k = 0; k < s->call.nout; k++)
+        bytes += (double)s->call.out[k].n * (double)nilu_dtype_size(s->call.out[k].dtype);
+    return bytes;
+}
+
+void nilu_plan_summarise(const nilu_plan *p, nilu_plan_summary *out)
+{
+    *out = (nilu_plan_summary){.instructions = p->nstep, .arena_bytes = p->arena_bytes, .lower_bound = p->lower_bound,
+                               .scratch_bytes = p->scratch_bytes + p->local_bytes * (size_t)p->threads,
+                               .plan_seconds = p->seconds};
+    for (int i = 0; i < p->nstep; i++) {
+        out->flops += flops_of(&p->step[i]);
+        out->bytes += bytes_of(&p->step[i]);
+    }
+    for (int b = 0; b < p->nbuffer; b++) {
+        if (p->buffer[b].where != PLAN_STORE)
+            continue;
+        out->store_bytes += p->buffer[b].bytes;
+        if (p->buffer[b].leaf->op == &graph_op_param)
+            out->params += base_count(p->buffer[b].leaf->out[0].shape);
+    }
+    out->peak_bytes = out->arena_bytes + out->store_bytes + out->scratch_bytes;
+}
+
+static nilu_status print_place(nilu *nl, const plan_buffer *b, base_buffer *text)
+{
+    static const char *const names[] = {[PLAN_STORE] = "store", [PLAN_FEED] = "feed", [PLAN_CONSTANT] = "const"};
+    return b->where == PLAN_ARENA ? base_appendf(nl, text, "@%zu", b->offset)
+                                  : base_appendf(nl, text, "%s", names[b->where]);
+}
+
+static nilu_status print_step(nilu *nl, const nilu_plan *p, int i, base_buffer *b)
+{
+    const plan_step *s = &p->step[i];
+    char dims[BASE_SHAPE_TEXT];
+    NILU_TRY(base_appendf(nl, b, "%4d %c %-10s %-28s", i, s->wait ? '|' : ' ', s->kernel ? s->kernel->name : "reference",
+                          s->node->name));
+    const rewrite_tape *tape = s->copy ? NULL
+                               : s->node->op == &rewrite_op_tape ? ((const struct rewrite_tape_attr *)s->node->attr)->tape
+                               : s->node->op == &rewrite_op_product ? ((const struct rewrite_product_attr *)s->node->attr)->tape
+                                                                    : NULL;
+    NILU_TRY(base_appendf(nl, b, " %s", s->copy ? "copy" : s->node->op == &rewrite_op_product ? "matmul" : s->node->op->name));
+    if (tape) {
+        NILU_TRY(base_appendf(nl, b, "{"));
+        NILU_TRY(rewrite_tape_text(nl, tape, b));
+        NILU_TRY(base_appendf(nl, b, "}"));
+    }
+    for (int k = 0; k < s->call.nin; k++) {
+        NILU_TRY(base_appendf(nl, b, " %s", base_shape_text(s->call.in[k].shape, dims)));
+        NILU_TRY(print_place(nl, &p->buffer[s->in[k]], b));
+    }
+    NILU_TRY(base_appendf(nl, b, " ->"));
+    for (int k = 0; k < s->call.nout; k++) {
+        NILU_TRY(base_appendf(nl, b, " %s", base_shape_text(s->call.out[k].shape, dims)));
+        NILU_TRY(print_place(nl, &p->buffer[s->out[k]], b));
+    }
+    NILU_TRY(base_appendf(nl, b, "  %.4g flop", flops_of(s)));
+    if (!s->kernel)
+        NILU_TRY(base_appendf(nl, b, "  (%s)", s->why));
+    return base_appendf(nl, b, "\n");
+}
+
+char *nilu_plan_text(const nilu_plan *p)
+{
+    nilu *nl = p->nl;
+    base_buffer b = {0};
+    nilu_status status = base_appendf(nl, &b, "%s\n", base_text(N_("# instruction; | waits for all threads; kernel; value; op; inputs -> outputs @ place in the arena")));
+    for (int i = 0; i < p->nstep && status == NILU_OK; i++)
+        status = print_step(nl, p, i, &b);
+    if (status == NILU_OK)
+        return b.at;
+    base_free(nl, b.at);
+    return NULL;
+}

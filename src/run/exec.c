@@ -1,0 +1,180 @@
+/* One step. With one thread, or when there is little to share, a plain loop over the instructions. Otherwise one
+ * parallel region in which all threads walk the list together: each runs its share of an instruction's tiles, and they
+ * meet only where the plan says that one must wait for the other. Which thread runs a tile changes no bit. */
+#include "run/run.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include <sched.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+/* Denormals are flushed in every thread for the time of a step: they cost a hundred times as much and mean nothing. */
+static unsigned flush_begin(void)
+{
+#if defined(__x86_64__)
+    unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);
+    return before;
+#elif defined(__aarch64__)
+    uint64_t before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"(before | (1u << 24)));
+    return (unsigned)before;
+#else
+    return 0;
+#endif
+}
+
+static void flush_end(unsigned before)
+{
+#if defined(__x86_64__)
+    _mm_setcsr(before);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)before));
+#else
+    (void)before;
+#endif
+}
+
+static inline void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+}
+
+#define SPINS 4000
+
+int run_meet(run_barrier *b)
+{
+    int round = __atomic_load_n(&b->round, __ATOMIC_RELAXED);
+    if (__atomic_add_fetch(&b->arrived, 1, __ATOMIC_ACQ_REL) == b->threads) {
+        b->seen = __atomic_load_n(b->watch, __ATOMIC_ACQUIRE);
+        __atomic_store_n(&b->arrived, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&b->round, round + 1, __ATOMIC_RELEASE);
+        return b->seen;
+    }
+    for (int i = 0; __atomic_load_n(&b->round, __ATOMIC_ACQUIRE) == round; i++)
+        if (i < SPINS)
+            pause_briefly();
+        else
+            sched_yield();
+    return b->seen;
+}
+
+static void walk_alone(nilu_plan *p)
+{
+    for (int i = 0; i < p->nstep; i++) {
+        const plan_step *s = &p->step[i];
+        if (!s->kernel) {
+            s->call.op->ref(&s->call);
+        } else {
+            for (int phase = 0; phase < s->job.phases; phase++)
+                s->kernel->run(&s->call, phase, 0, s->job.tiles[phase], p->local);
+        }
+        if (s->job.faults && p->fault.raised)
+            return;
+    }
+}
+
+static void walk_together(nilu_plan *p, run_barrier *barrier, int me, int all)
+{
+    void *local = p->local + p->local_bytes * (size_t)me;
+    for (int i = 0; i < p->nstep; i++) {
+        const plan_step *s = &p->step[i];
+        if (s->wait && run_meet(barrier))
+            return; /* bad data: nobody goes on */
+        if (s->alone) {
+            if (me != 0)
+                continue;
+            if (!s->kernel)
+                s->call.op->ref(&s->call);
+            else
+                for (int phase = 0; phase < s->job.phases; phase++)
+                    s->kernel->run(&s->call, phase, 0, s->job.tiles[phase], local);
+            continue;
+        }
+        for (int phase = 0; phase < s->job.phases; phase++) {
+            int64_t tiles = s->job.tiles[phase], begin = tiles * me / all, end = tiles * (me + 1) / all;
+            if (phase)
+                run_meet(barrier);
+            if (begin < end)
+                s->kernel->run(&s->call, phase, begin, end, local);
+        }
+    }
+}
+
+nilu_status nilu_step(nilu_plan *p)
+{
+    for (int i = 0; i < p->nfeed; i++)
+        if (!p->buffer[p->feed[i].buffer].data)
+            return base_fail(p->nl, NILU_E_USAGE, N_("%s: this input was never fed; call nilu_feed before nilu_step"),
+                             p->feed[i].node->name);
+    p->fault.raised = 0;
+    if (p->threads == 1) {
+        unsigned before = flush_begin();
+        walk_alone(p);
+        flush_end(before);
+    } else {
+        run_barrier barrier = {.threads = p->threads, .watch = &p->fault.raised};
+#pragma omp parallel num_threads(p->threads)
+        {
+#ifdef _OPENMP
+            int me = omp_get_thread_num(), all = omp_get_num_threads();
+#else
+            int me = 0, all = 1;
+#endif
+#pragma omp single
+            barrier.threads = all;
+            unsigned before = flush_begin();
+            walk_together(p, &barrier, me, all);
+            flush_end(before);
+        }
+    }
+    return p->fault.raised ? base_fail(p->nl, NILU_E_RANGE, "%s", p->fault.text) : NILU_OK;
+}
+
+nilu_status nilu_feed(nilu_plan *p, const char *name, const void *data, size_t bytes)
+{
+    plan_feed *f = NULL;
+    for (int i = 0; i < p->nfeed && !f; i++)
+        if (strcmp(p->feed[i].node->name, name) == 0)
+            f = &p->feed[i];
+    if (!f) {
+        const char *names[16];
+        size_t n = 0;
+        for (int i = 0; i < p->nfeed && n < COUNT(names); i++)
+            names[n++] = p->feed[i].node->name;
+        const char *near = base_nearest(name, names, n);
+        return near ? base_fail(p->nl, NILU_E_NAME, N_("%s: the plan has no input of this name; did you mean \"%s\"?"), name, near)
+                    : base_fail(p->nl, NILU_E_NAME, N_("%s: the plan has no input of this name, or nothing that was fetched needs it"), name);
+    }
+    char dims[BASE_SHAPE_TEXT];
+    if (!data || bytes != f->bytes)
+        return base_fail(p->nl, NILU_E_SHAPE, N_("%s: is %s %s, %zu bytes, but was fed %zu bytes"), name,
+                         nilu_dtype_name(f->node->out[0].dtype), base_shape_text(f->node->out[0].shape, dims), f->bytes,
+                         data ? bytes : 0);
+    p->buffer[f->buffer].data = (void *)data; /* read only */
+    for (int i = 0; i < f->nuse; i++)
+        p->step[f->use[i][0]].call.in[f->use[i][1]].data = (void *)data;
+    return NILU_OK;
+}
+
+const void *nilu_fetched(const nilu_plan *p, int i)
+{
+    return i >= 0 && i < p->nfetch ? p->buffer[p->fetch[i].buffer].data : NULL;
+}
+
+nilu_shape nilu_fetched_shape(const nilu_plan *p, int i)
+{
+    return i >= 0 && i < p->nfetch ? p->fetch[i].shape : NILU_SCALAR;
+}
+
+nilu_dtype nilu_fetched_dtype(const nilu_plan *p, int i)
+{
+    return i >= 0 && i < p->nfetch ? p->fetch[i].dtype : NILU_F32;
+}
