@@ -345,6 +345,82 @@ NILU_API const char *nilu_schedule_name(int i);
 NILU_API nilu_status nilu_optimizer_resolve(nilu *nl, const nilu_optimizer_options *options,
                                             nilu_optimizer_options *out);
 
+/* ---- layers and models --------------------------------------------------------------------------------------------------
+ * A layer is a few nodes with names and parameters; a model is a description from which graphs are built, one for each
+ * batch size, mode and dtype. Layers take their dtype from their input. */
+
+/* Initial values by name: "zeros", "ones", "constant", "uniform", "normal", "orthogonal", "eye", and for a layer with
+ * fan_in inputs and fan_out outputs "xavier_uniform" and "xavier_normal" (Glorot, Bengio 2010), "he_uniform" and
+ * "he_normal" (He et al. 2015), "lecun_uniform" and "lecun_normal" (LeCun et al. 1998), "linear" (uniform within
+ * ± 1/sqrt(fan_in), PyTorch's for dense layers), also under the names "glorot_…" and "kaiming_…". A number after a colon
+ * scales them: "normal:0.02" has that deviation [0.05], "uniform:0.1" goes from -0.1 to 0.1 [0.05], "constant:3" is 3,
+ * "he_normal:0.5" is half as wide. USAGE for an unknown name. */
+NILU_API nilu_status nilu_init_named(nilu *nl, const char *name, int64_t fan_in, int64_t fan_out, nilu_init *init);
+/* Name of the i-th initialiser; NULL past the last. Static text. */
+NILU_API const char *nilu_init_name(int i);
+
+/* Applies an activation by its op's name: "relu", "gelu", …, also "softmax" and "log_softmax" over the last axis, and
+ * "linear" or NULL for none. leaky_relu has slope 0.01 and elu alpha 1. */
+NILU_API nilu_tensor *nilu_activation(nilu_tensor *x, const char *name);
+NILU_API const char *nilu_activation_name(int i); /* NULL past the last; static text */
+/* x [.., k] -> activation(x · weight + bias) [.., units]; parameters <name>/weight [k, units] and <name>/bias [units].
+ * `init` names the weights' initial values; NULL: he_uniform before relu and its kin, lecun_normal before selu, else
+ * xavier_uniform. The bias starts at 0 ("linear": as the weights). */
+NILU_API nilu_tensor *nilu_dense(nilu_tensor *x, const char *name, int64_t units, const char *activation,
+                                 const char *init, bool bias);
+/* x [n, ..] -> [n, product of the rest]. */
+NILU_API nilu_tensor *nilu_flatten(nilu_tensor *x);
+/* A loss by name: "cross_entropy" (softmax_xent; y [n, k] are logits, target [n] integer), "nll" (y: log
+ * probabilities), "bce" (bce_logits), "mse", "l1", "huber" (delta 1), "hinge", "kl" (y: log probabilities). Those that
+ * want a target of y's shape and are given classes [n] make it from them: 1 for the class and 0 (hinge: -1) for others. */
+NILU_API nilu_tensor *nilu_loss(const char *name, nilu_tensor *y, nilu_tensor *target);
+NILU_API const char *nilu_loss_name(int i); /* NULL past the last; static text */
+
+typedef struct nilu_model nilu_model;
+
+/* How a model wishes to be trained: section `train` of its file. */
+typedef struct nilu_model_training {
+    const char *loss;                 /* NULL: by the task */
+    nilu_optimizer_options optimizer; /* what is not said is unset; name NULL: not said; schedule totals as written */
+    bool scheduled;                   /* `schedule` was said */
+    int64_t epochs, batch;            /* 0: not said */
+} nilu_model_training;
+
+/* A model from a YAML file, from YAML text (`name` stands for the file in errors), or from a chain of layers on one line,
+ * separated by commas: "512 relu, dropout 0.2, 512 relu". A layer is written `kind arguments key=value …`; a number alone
+ * means dense. Kinds: dense UNITS [ACTIVATION] [init=NAME] [bias=false], dropout RATE, flatten, every activation
+ * (leaky_relu SLOPE, elu ALPHA), add, mul, concat; all take name=NAME and from=LAYER[,LAYER…]. A file has `layers`, a list
+ * of such lines or of mappings {dense: 512, activation: relu, name: a, from: x}, and may have `input` (shape of a sample,
+ * [784]), `inputs` ({x: [784], z: [10]}), `output` (the layer that is the result), `init`, `loss`, `train`.
+ * A layer reads the one before it unless `from` says otherwise. Errors: MODEL, with file and line and what was probably
+ * meant; FILE_NOT_FOUND, FILE_READ. Freed by nilu_model_free, before the context. */
+NILU_API nilu_status nilu_model_load(nilu *nl, const char *path, nilu_model **model);
+NILU_API nilu_status nilu_model_from_text(nilu *nl, const char *yaml, const char *name, nilu_model **model);
+NILU_API nilu_status nilu_model_chain(nilu *nl, const char *chain, nilu_model **model);
+/* n hidden dense layers; `activation` NULL: relu. */
+NILU_API nilu_status nilu_model_hidden(nilu *nl, int n, const int64_t *units, const char *activation,
+                                       nilu_model **model);
+NILU_API void nilu_model_free(nilu_model *model);
+NILU_API int nilu_model_layers(const nilu_model *model);
+/* Owned by the model. */
+NILU_API const nilu_model_training *nilu_model_wishes(const nilu_model *model);
+NILU_API int nilu_model_inputs(const nilu_model *model);
+NILU_API const char *nilu_model_input_name(const nilu_model *model, int i); /* "x" where nothing was said */
+/* The model as the text of a file that means the same. Freed by nilu_text_free; NULL if memory ran out. */
+NILU_API char *nilu_model_text(const nilu_model *model);
+
+/* Builds the model into x's graph; x [n, ..] is what its one input is. *y is the result: what `output` or the last layer
+ * gives. In `training` dropout drops.
+ * `outputs` is the number of classes or of numbers wanted of a sample; 0: whatever the model gives. `dense auto` has that
+ * many units. If the result is not as wide and does not come from a dense layer without activation, one of that width is
+ * added; if it does, the model does not fit (MODEL). A softmax at the end is refused where cross-entropy, which holds
+ * one itself, is the loss. */
+NILU_API nilu_status nilu_model_build(const nilu_model *model, nilu_tensor *x, int64_t outputs, bool training,
+                                      nilu_tensor **y);
+/* The same for a model of n inputs, in the order of nilu_model_input_name. */
+NILU_API nilu_status nilu_model_build_n(const nilu_model *model, int n, nilu_tensor *const *x, int64_t outputs,
+                                        bool training, nilu_tensor **y);
+
 /* ---- data ----------------------------------------------------------------------------------------------------------
  * A set of samples: pictures in IDX files, tables in CSV, arrays in NPY. Opening one decides everything that a newcomer
  * would have to decide (delimiter, header, types of columns, split, what fills a missing cell), says so in notes, and

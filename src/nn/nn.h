@@ -1,0 +1,134 @@
+/* nn: layers and models. A model is a list of layers, each with the layers that it reads; it holds no numbers and no
+ * tensors, so that any graph can be built from it.
+ *
+ * Invariants: a layer reads only inputs and earlier layers, so a model has no cycle and can be built in its order; names
+ * of layers and inputs are unique; every argument has a value that its kind allows. */
+#ifndef NN_H
+#define NN_H
+
+#include "graph/graph.h"
+
+#define NN_MAX_ARGS 4
+#define NN_MAX_NAME 64
+
+/* ---- activations and initial values: tables of names */
+typedef struct nn_activation {
+    const char *name;
+    nilu_tensor *(*apply)(nilu_tensor *x, double p);
+    const char *argument;    /* name of p, or NULL */
+    double otherwise;        /* p where nothing is said */
+    const char *init;        /* what suits the weights before it */
+} nn_activation;
+const nn_activation *nn_activation_find(const char *name); /* NULL: none */
+/* "a, b or c" of the nearest name: error text "did you mean relu?" or a list, in `out`. */
+const char *nn_suggest(const char *wrong, const char *(*name)(int), const char *what, char out[256]);
+/* The number in all of `text`, decimal, in any locale; false if it is none. */
+bool nn_number(const char *text, double *value);
+/* The shortest text that nn_number reads as `value`. */
+const char *nn_number_text(double value, char out[32]);
+
+/* ---- layers of a model */
+typedef struct nn_value {
+    double number;                  /* NAN: not said; NN_AUTO */
+    const nn_activation *activation;
+    char *text;                     /* init=NAME */
+} nn_value;
+#define NN_AUTO (-1.0)
+
+typedef enum nn_arg_kind { ARG_COUNT, ARG_REAL, ARG_TRUTH, ARG_ACTIVATION, ARG_INIT } nn_arg_kind;
+typedef struct nn_arg {
+    const char *name;
+    nn_arg_kind kind;
+    bool required, automatic; /* automatic: the word auto may stand for it */
+    double low, high;         /* low <= value < high */
+} nn_arg;
+
+typedef struct nn_layer nn_layer;
+typedef struct nn_site { /* a layer that is being built */
+    const nilu_model *model;
+    const nn_layer *layer;
+    nilu_tensor *const *in;
+    int nin;
+    int64_t outputs;
+    bool training;
+    nilu_graph *g;
+} nn_site;
+
+typedef struct nn_kind {
+    const char *name, *prefix; /* prefix of the names it is given: fc for dense */
+    nn_arg arg[NN_MAX_ARGS];   /* in the order of positional arguments */
+    bool merges;               /* reads two or more */
+    nilu_tensor *(*build)(const nn_site *s);
+} nn_kind;
+const nn_kind *nn_kind_find(const char *name); /* activations too: they share one kind */
+const char *nn_kind_name(int i);               /* for suggestions: kinds, then activations */
+
+struct nn_layer {
+    const nn_kind *kind;
+    const nn_activation *activation; /* of a layer that is one */
+    char *name, *where;
+    nn_value value[NN_MAX_ARGS];
+    int *from, nfrom;  /* layers; input i is -1 - i */
+    bool chained;      /* reads the one before because nothing else was said */
+    bool read;         /* by another layer, or the result */
+};
+
+typedef struct nn_input {
+    char *name, *where;
+    bool shaped;
+    nilu_shape shape; /* of one sample */
+} nn_input;
+
+struct nilu_model {
+    nilu *nl;
+    char *file; /* what errors call the text */
+    char *title, *init;
+    nn_input *input;
+    int ninput, input_cap;
+    nn_layer *layer;
+    int nlayer, layer_cap;
+    int result; /* layer; -1: the last */
+    char *loss, *optimizer;
+    nilu_model_training training;
+};
+
+/* One word of a layer's text: an argument by position (key NULL) or by name. */
+typedef struct nn_word {
+    char *key, *text;
+    char *where; /* "model.yaml:14" */
+} nn_word;
+typedef struct nn_words {
+    nn_word *at;
+    int n, cap;
+} nn_words;
+
+/* ---- what a file may say about training: rows, for reading and writing alike */
+typedef enum nn_wish_kind { WISH_REAL, WISH_COUNT, WISH_INT } nn_wish_kind; /* double, int64_t, int */
+typedef struct nn_wish {
+    const char *name;
+    nn_wish_kind kind;
+    size_t at; /* in nilu_model_training */
+} nn_wish;
+extern const nn_wish nn_wishes[]; /* ends with a NULL name */
+
+/* ---- building a model up: model.c */
+nilu_model *nn_model_new(nilu *nl, const char *file);
+nilu_status nn_model_input(nilu_model *m, const char *where, const char *name, bool shaped, nilu_shape shape);
+/* Fails with "where: sentence", MODEL. */
+nilu_status nn_fail(const nilu_model *m, const char *where, const char *format, ...) NILU_FORMAT(3, 4);
+/* The last checks of a whole model: something to run, every layer read by someone. `where` is its place as a whole. */
+nilu_status nn_model_close(nilu_model *m, const char *where);
+int nn_layer_find(const nilu_model *m, const char *name); /* layer, or -1 - input; INT32_MIN: neither */
+void nn_layer_clear(nilu *nl, nn_layer *l);
+nilu_status nn_unknown_layer(const nilu_model *m, const char *where, const char *who, const char *name);
+
+/* ---- reading layers: layer_text.c */
+/* Adds `text` to the words, cut at blanks, key=value parts apart. */
+nilu_status nn_words_cut(const nilu_model *m, nn_words *words, const char *text, const char *where);
+nilu_status nn_words_add(const nilu_model *m, nn_words *words, const char *key, const char *text, size_t n,
+                         const char *where);
+void nn_words_free(nilu *nl, nn_words *words);
+/* Adds the layer that the words describe; the first says its kind. */
+nilu_status nn_layer_read(nilu_model *m, const nn_words *words, const char *where);
+
+#endif
