@@ -130,7 +130,7 @@ static nilu_status no_such_argument(const nilu_model *m, const char *kind, const
 
 /* ---- name and from */
 
-static bool good_name(const char *name)
+bool nn_good_name(const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
     return n > 0 && n < NN_MAX_NAME && !name[n] && name[0] != '.' && name[0] != '-';
@@ -138,7 +138,7 @@ static bool good_name(const char *name)
 
 static nilu_status check_name(const nilu_model *m, const nn_word *w)
 {
-    if (!good_name(w->text))
+    if (!nn_good_name(w->text))
         return nn_fail(m, w->where, N_("\"%.80s\" cannot be a name; use letters, digits, _, - and . (at most %d)"), w->text,
                        NN_MAX_NAME - 1);
     int old = nn_layer_find(m, w->text);

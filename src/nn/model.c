@@ -47,7 +47,6 @@ void nilu_model_free(nilu_model *m)
     base_free(nl, m->title);
     base_free(nl, m->init);
     base_free(nl, m->loss);
-    base_free(nl, m->optimizer);
     base_free(nl, m);
 }
 

@@ -88,7 +88,7 @@ struct nilu_model {
     nn_layer *layer;
     int nlayer, layer_cap;
     int result; /* layer; -1: the last */
-    char *loss, *optimizer;
+    char *loss;
     nilu_model_training training;
 };
 
@@ -123,6 +123,7 @@ void nn_layer_clear(nilu *nl, nn_layer *l);
 nilu_status nn_unknown_layer(const nilu_model *m, const char *where, const char *who, const char *name);
 
 /* ---- reading layers: layer_text.c */
+bool nn_good_name(const char *name);
 /* Adds `text` to the words, cut at blanks, key=value parts apart. */
 nilu_status nn_words_cut(const nilu_model *m, nn_words *words, const char *text, const char *where);
 nilu_status nn_words_add(const nilu_model *m, nn_words *words, const char *key, const char *text, size_t n,
