@@ -9,16 +9,28 @@ static bool row_is_for(const cpu_kernel *k, const nilu_op *op)
     return strcmp(k->op, op->name) == 0 || (op->elementwise && strcmp(k->op, "elementwise") == 0);
 }
 
-/* The reference runs as one tile. It reads an element before it writes the same one, if the op is elementwise; and only
- * ops that read ids can meet bad data. */
+/* May output `out` lie where input `in` lay, when the reference runs? It reads all inputs at a point before it writes
+ * that point, if the op is elementwise or fused; a product's operands and a sum's loop are read for other points too. */
+static bool reads_first(const nilu_node *n, int in, int out)
+{
+    const rewrite_tape *tape = n->op == &rewrite_op_tape ? ((const struct rewrite_tape_attr *)n->attr)->tape
+                               : n->op == &rewrite_op_product ? ((const struct rewrite_product_attr *)n->attr)->tape
+                                                              : NULL;
+    if (tape ? tape->end[out].sum || (n->op == &rewrite_op_product && in < 2) : !n->op->elementwise)
+        return false;
+    return n->in[in]->dtype == n->out[out].dtype && base_same_shape(n->in[in]->shape, n->out[out].shape);
+}
+
+/* The reference runs as one tile. Only ops that read ids can meet bad data. */
 static void reference_job(const nilu_node *n, cpu_job *job)
 {
     *job = (cpu_job){.phases = 1, .tiles = {1}};
     job->scratch = n->op->ref_scratch ? n->op->ref_scratch(n) : 0;
-    for (int k = 0; k < n->nin; k++) {
+    for (int k = 0; k < n->nin && k < 32; k++) {
         nilu_dtype dtype = n->in[k]->dtype;
-        if (n->op->elementwise && k < 32 && dtype == n->out[0].dtype && base_same_shape(n->in[k]->shape, n->out[0].shape))
-            job->in_place[0] |= 1u << k;
+        for (int j = 0; j < n->nout; j++)
+            if (reads_first(n, k, j))
+                job->in_place[j] |= 1u << k;
         if (!n->op->elementwise && (dtype == NILU_I32 || dtype == NILU_I64))
             job->faults = true;
     }

@@ -8,6 +8,8 @@
 nilu_status rewrite_tidy(rewrite_job *job);
 /* Values known now are computed now, and arithmetic that does nothing is left out. */
 nilu_status rewrite_simplify(rewrite_job *job);
+/* A fill that nothing swallowed becomes a constant, so that no step spends time on it. */
+nilu_status rewrite_fold(rewrite_job *job);
 /* Equal ops of equal inputs become one. */
 nilu_status rewrite_cse(rewrite_job *job);
 /* Elementwise chains, the sums at their ends and the products before them become tapes. */

@@ -178,3 +178,24 @@ nilu_status rewrite_simplify(rewrite_job *job)
     }
     return NILU_OK;
 }
+
+#define FOLD_BYTES 4096
+
+nilu_status rewrite_fold(rewrite_job *job)
+{
+    for (int i = 0; i < job->g->nnode; i++) {
+        nilu_node *n = job->g->node[i];
+        int64_t count = base_count(n->out[0].shape);
+        size_t bytes = (size_t)count * nilu_dtype_size(n->out[0].dtype);
+        if (!is(n, &nilu_op_fill) || bytes > FOLD_BYTES)
+            continue;
+        double value = real_attr(n, "value");
+        n->data = graph_alloc(job->g, bytes + 1);
+        if (!n->data)
+            return job->g->status;
+        for (int64_t k = 0; k < count; k++)
+            base_store(n->out[0].dtype, n->data, k, value);
+        n->op = &graph_op_constant;
+    }
+    return NILU_OK;
+}
