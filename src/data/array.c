@@ -1,0 +1,148 @@
+/* Arrays in files, whatever wrote them: a header told the element type, the byte order and the shape; here are the rows.
+ * Invariant: after data_array_check, every row lies inside the file. */
+#include "data/data.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    unsigned char size;
+    bool is_float;
+} types[DATA_TYPES] = {
+    [DATA_BOOL] = {"bool", 1, false}, [DATA_U8] = {"u8", 1, false},   [DATA_I8] = {"i8", 1, false},
+    [DATA_U16] = {"u16", 2, false},   [DATA_I16] = {"i16", 2, false}, [DATA_U32] = {"u32", 4, false},
+    [DATA_I32] = {"i32", 4, false},   [DATA_U64] = {"u64", 8, false}, [DATA_I64] = {"i64", 8, false},
+    [DATA_F16] = {"f16", 2, true},    [DATA_F32] = {"f32", 4, true},  [DATA_F64] = {"f64", 8, true},
+};
+
+size_t data_type_size(data_type type)
+{
+    return types[type].size;
+}
+
+const char *data_type_name(data_type type)
+{
+    return types[type].name;
+}
+
+bool data_type_is_float(data_type type)
+{
+    return types[type].is_float;
+}
+
+nilu_status data_array_check(nilu *nl, data_array *a, uint64_t have)
+{
+    char text[BASE_SHAPE_TEXT];
+    const char *path = a->file.path;
+    if (a->shape.rank == 0)
+        return base_fail(nl, NILU_E_DATA, N_("%s: holds a single number; the first dimension must count samples"), path);
+    size_t width = 1, bytes;
+    bool fits = true;
+    for (int i = 1; i < a->shape.rank; i++)
+        fits = fits && base_mul(width, (size_t)a->shape.dim[i], &width);
+    fits = fits && base_mul(width, (size_t)a->shape.dim[0], &bytes) && base_mul(bytes, data_type_size(a->type), &bytes);
+    base_shape_text(a->shape, text);
+    if (!fits || bytes > have)
+        return base_fail(nl, NILU_E_FILE_CORRUPT,
+                         N_("%s: its header claims %s %s, more than the %llu bytes that follow; is the file cut off?"), path,
+                         text, data_type_name(a->type), (unsigned long long)have);
+    if (bytes < have)
+        return base_fail(nl, NILU_E_FILE_CORRUPT,
+                         N_("%s: %llu bytes follow after the %s %s that its header claims; the file is damaged"), path,
+                         (unsigned long long)(have - bytes), text, data_type_name(a->type));
+    if (a->shape.dim[0] == 0 || width == 0)
+        return base_fail(nl, NILU_E_DATA, N_("%s: is empty: its shape is %s"), path, text);
+    if (a->shape.dim[0] > DATA_MAX_ROWS || width > DATA_MAX_ROWS)
+        return base_fail(nl, NILU_E_UNSUPPORTED, N_("%s: shape %s has a side beyond %d"), path, text, DATA_MAX_ROWS);
+    a->count = a->shape.dim[0];
+    a->width = (int64_t)width;
+    if (a->shape.rank == 1)
+        a->fortran = false;
+    return NILU_OK;
+}
+
+/* Where in the file, in elements, element j of row i stands when the first dimension runs fastest. */
+static uint64_t fortran_place(const data_array *a, int64_t i, int64_t j)
+{
+    uint64_t place = 0;
+    for (int k = a->shape.rank - 1; k > 0; k--) { /* the digits of j, the last dimension first */
+        uint64_t stride = 1;
+        for (int m = 0; m < k; m++)
+            stride *= (uint64_t)a->shape.dim[m];
+        place += (uint64_t)(j % a->shape.dim[k]) * stride;
+        j /= a->shape.dim[k];
+    }
+    return place + (uint64_t)i;
+}
+
+bool data_array_row(const data_array *a, int64_t i, void *raw)
+{
+    size_t size = data_type_size(a->type);
+    if (!a->fortran)
+        return data_file_at(&a->file, a->offset + (uint64_t)i * (uint64_t)a->width * size, raw, (size_t)a->width * size);
+    bool ok = true;
+    for (int64_t j = 0; j < a->width && ok; j++)
+        ok = data_file_at(&a->file, a->offset + fortran_place(a, i, j) * size, (char *)raw + (size_t)j * size, size);
+    return ok;
+}
+
+static uint64_t load_word(const unsigned char *at, size_t size, bool big_endian)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < size; i++)
+        v = v << 8 | at[big_endian ? i : size - 1 - i];
+    return v;
+}
+
+/* IEEE binary16: 1 sign, 5 exponent, 10 fraction bits. */
+static double from_half(uint64_t h)
+{
+    int exponent = (int)(h >> 10 & 31);
+    double fraction = (double)(h & 1023), v;
+    if (exponent == 31)
+        v = fraction != 0 ? NAN : INFINITY;
+    else
+        v = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+    return h >> 15 ? -v : v;
+}
+
+static double number(data_type type, uint64_t word)
+{
+    float f;
+    double d;
+    uint32_t half_word = (uint32_t)word;
+    switch (type) {
+    case DATA_I8:
+        return (int8_t)word;
+    case DATA_I16:
+        return (int16_t)word;
+    case DATA_I32:
+        return (int32_t)word;
+    case DATA_I64:
+        return (double)(int64_t)word;
+    case DATA_F16:
+        return from_half(word);
+    case DATA_F32:
+        memcpy(&f, &half_word, 4);
+        return f;
+    case DATA_F64:
+        memcpy(&d, &word, 8);
+        return d;
+    default:
+        return (double)word;
+    }
+}
+
+void data_array_numbers(const data_array *a, const void *raw, int64_t n, double *out)
+{
+    const unsigned char *at = raw;
+    size_t size = data_type_size(a->type);
+    if (a->type == DATA_U8 || a->type == DATA_BOOL) {
+        for (int64_t i = 0; i < n; i++)
+            out[i] = a->type == DATA_BOOL ? at[i] != 0 : at[i];
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        out[i] = number(a->type, load_word(at + (size_t)i * size, size, a->big_endian));
+}

@@ -1,0 +1,248 @@
+/* data: samples come in from files and are handed out as batches of f32.
+ *
+ * A set is one or two `data_rows` (the training file and, where there is one, the test file). Rows lie in memory as u8
+ * (pictures) or as normalised f32, or stay in their file and are read when asked for; either way a part is a list of
+ * row numbers and nothing else. Invariants: what is learnt (means, deviations, categories) is learnt from rows of the
+ * training part alone; every size that a file claims is checked against the file's length before memory is asked for;
+ * data_gather neither allocates nor touches the context, so that several threads may call it at once. */
+#ifndef DATA_H
+#define DATA_H
+
+#include "base/base.h"
+
+#include <stdatomic.h>
+
+/* ---- memory that lives as long as its set: data/pool.c */
+typedef struct data_pool {
+    nilu *nl;
+    struct data_block *last;
+    size_t bytes; /* of all blocks */
+} data_pool;
+void *data_keep(data_pool *pool, size_t bytes); /* cleared, aligned for any type; NULL: error is set */
+char *data_keep_text(data_pool *pool, const char *text, size_t n);
+char *data_keep_format(data_pool *pool, const char *format, ...) NILU_FORMAT(2, 3);
+void data_pool_free(data_pool *pool);
+
+/* ---- bytes of a file, packed or not: data/file.c */
+typedef struct data_file {
+    const char *path; /* the caller's, outlives the file */
+    int fd;           /* -1: everything is in `bytes` */
+    char *bytes;      /* NULL: read through `fd` */
+    uint64_t size;    /* unpacked */
+} data_file;
+/* Opens a regular file. A gzip file is unpacked into memory, at most `limit` bytes of it. */
+nilu_status data_file_open(nilu *nl, const char *path, size_t limit, data_file *f);
+/* Brings the whole file into memory. */
+nilu_status data_file_load(nilu *nl, data_file *f);
+/* n bytes from `offset`: false if they are not there. Thread-safe; sets no error. */
+bool data_file_at(const data_file *f, uint64_t offset, void *out, size_t n);
+void data_file_close(nilu *nl, data_file *f);
+/* true if something of this name exists; `folder`: and is a folder. */
+bool data_exists(const char *path, bool folder);
+
+/* ---- fingerprint of content: data/fingerprint.c. XXH64 (Collet 2012): fast, not cryptographic. */
+typedef struct data_print {
+    uint64_t lane[4], total;
+    unsigned char rest[32];
+} data_print;
+void data_print_start(data_print *p);
+void data_print_add(data_print *p, const void *bytes, size_t n);
+uint64_t data_print_end(const data_print *p);
+
+/* ---- arrays in files: data/array.c, data/idx.c, data/npy.c */
+typedef enum data_type {
+    DATA_BOOL, DATA_U8, DATA_I8, DATA_U16, DATA_I16, DATA_U32, DATA_I32, DATA_U64, DATA_I64, DATA_F16, DATA_F32, DATA_F64,
+    DATA_TYPES
+} data_type;
+typedef struct data_array {
+    data_file file;
+    data_type type;
+    bool big_endian;
+    bool fortran; /* the first dimension runs fastest */
+    uint64_t offset; /* of the first element in the file */
+    nilu_shape shape;
+    int64_t count, width; /* rows: the first dimension; elements a row: the product of the others */
+} data_array;
+size_t data_type_size(data_type type);
+const char *data_type_name(data_type type);
+bool data_type_is_float(data_type type);
+/* Reads the header of an opened file; on failure the file stays the caller's to close. */
+nilu_status data_idx_header(nilu *nl, data_array *a);
+nilu_status data_npy_header(nilu *nl, data_array *a);
+/* Checks dimensions against each other and the file's length, and fills count and width. */
+nilu_status data_array_check(nilu *nl, data_array *a, uint64_t have);
+/* Row i as it stands in the file into `raw` (width * size bytes). Thread-safe; false if it cannot be read. */
+bool data_array_row(const data_array *a, int64_t i, void *raw);
+/* Elements of raw bytes as f64, i64 losing nothing below 2^53. */
+void data_array_numbers(const data_array *a, const void *raw, int64_t n, double *out);
+
+/* ---- tables: data/csv.c (records and cells), data/sniff.c (delimiter, header), data/number.c, data/words.c */
+typedef struct data_cell {
+    char *at; /* not ended by NUL */
+    size_t n;
+    bool quoted;
+} data_cell;
+typedef enum data_csv_fault { CSV_OK, CSV_NUL, CSV_AFTER_QUOTE, CSV_OPEN_QUOTE, CSV_CELLS } data_csv_fault;
+typedef struct data_record {
+    data_cell *cell;
+    int cells, cap;    /* cells beyond cap are counted, not kept */
+    data_csv_fault fault;
+    int fault_cell;    /* from 0 */
+    size_t bytes;      /* that the record takes, with its line end */
+    int64_t lines;     /* that it spans */
+} data_record;
+/* Length of the first record in at[0..n): 0 if it does not end there, unless `last`: then all is taken. */
+size_t data_csv_length(const char *at, size_t n, char delimiter, bool last);
+/* Splits one record of n bytes into cells, in place: quotes are taken off, doubled ones halved, blanks trimmed. */
+void data_csv_split(char *at, size_t n, char delimiter, data_record *r);
+typedef struct data_csv { /* a walk over all records of a file */
+    nilu *nl;
+    const data_file *file;
+    char delimiter;
+    char *window;
+    size_t len, cap, pos;
+    uint64_t next; /* offset in the file of window[len] */
+    int64_t line;  /* of the record in `record`, from 1 */
+    int64_t lines; /* before window[pos] */
+    uint64_t offset; /* of the record in the file */
+    data_record record;
+    int expected;  /* cells of the first record, which all others must have; 0 before it */
+    data_print *print; /* NULL, or told of all bytes read */
+} data_csv;
+/* What a faulty record is told off for, without place. */
+const char *data_csv_fault_text(data_csv_fault fault);
+nilu_status data_csv_start(nilu *nl, const data_file *file, char delimiter, data_csv *c);
+/* The next record that is not a blank line; *more false at the end. */
+nilu_status data_csv_next(data_csv *c, bool *more);
+void data_csv_end(data_csv *c);
+/* Finds the delimiter (where *delimiter is 0) and whether the first record is a header (where *header is -1). */
+nilu_status data_csv_sniff(nilu *nl, const data_file *file, char *delimiter, int *header);
+
+typedef enum data_cell_kind { CELL_MISSING, CELL_NUMBER, CELL_NOT_FINITE, CELL_TEXT } data_cell_kind;
+/* What a cell holds; *value is set for a number. decimal_comma: "1,5" is a number too. */
+data_cell_kind data_cell_number(const data_cell *cell, bool decimal_comma, double *value);
+
+/* A set of texts with counts. */
+typedef struct data_word {
+    const char *text; /* UTF-8, NUL-ended */
+    int64_t count;
+    int64_t line; /* where it was seen first */
+} data_word;
+typedef struct data_words {
+    data_word *word;
+    int words, cap;
+    int *slot; /* hash table of indices + 1 */
+    int slots; /* a power of two */
+    bool full; /* there were more than `limit` */
+} data_words;
+/* Counts a cell's text; *id is its number, or -1 if the set holds `limit` others already. Text that is not UTF-8 is
+ * taken for Latin-1. */
+nilu_status data_words_add(nilu *nl, data_words *w, data_pool *pool, const data_cell *cell, int limit, int64_t line,
+                           int *id);
+void data_words_free(nilu *nl, data_words *w);
+/* Index of the cell's text in n sorted texts, -1 if it is not there. */
+int data_words_find(const char *const *text, int n, const data_cell *cell);
+bool data_is_utf8(const char *at, size_t n);
+
+/* ---- a table's columns and their encoding: data/table.c, data/learn.c */
+typedef enum data_column_kind { COLUMN_LEFT_OUT, COLUMN_NUMBER, COLUMN_TEXT, COLUMN_TARGET } data_column_kind;
+typedef struct data_column {
+    const char *name;
+    data_column_kind kind;
+    double mean, std;            /* number: x = (v - mean) / std, a missing cell is the mean */
+    const char **category;       /* text: sorted; a missing cell is the text "" */
+    int categories;
+    bool other;                  /* one more feature for rare and unseen texts */
+    int place;                   /* cell of this column in a record of the file at hand, -1: none */
+} data_column;
+typedef struct data_scratch { /* for one reader at a time */
+    atomic_flag taken;
+    char *bytes;
+    data_cell *cell;
+} data_scratch;
+#define DATA_SCRATCHES 16
+
+typedef struct data_rows {
+    int64_t count;
+    unsigned char *u8; /* [count, features], or */
+    float *f32;        /* [count, features] normalised, or both NULL: streamed */
+    int32_t *label;    /* [count], NULL: none */
+    float *value;      /* [count, outputs] normalised, NULL: none */
+    data_array array, target;
+    char *own;         /* the block behind u8, label etc. where it is not the file's */
+} data_rows;
+
+struct nilu_data {
+    nilu *nl;
+    data_pool pool;
+    nilu_data_options options; /* texts in it are the caller's and not used after opening */
+    nilu_data_info info;
+    const char **note;
+    int note_cap;
+    size_t limit; /* bytes that samples may take in memory */
+    /* where samples are */
+    data_rows rows[2];
+    int source[NILU_PARTS];      /* which rows a part is of */
+    uint32_t *index[NILU_PARTS]; /* row numbers, ascending; NULL: all rows in order */
+    /* encoding of arrays: x = v * scale + shift, shared by all elements or one for each */
+    bool has_encoder; /* given, not learnt */
+    bool shared;
+    bool pixels;      /* elements are u8 */
+    float *scale, *shift;
+    double *mean, *std;
+    double low, high; /* smallest and largest element of the training part: black and white */
+    /* encoding of tables */
+    data_file file;
+    char delimiter;
+    bool header, decimal_comma, numeric_classes;
+    int columns, target; /* target: index of its column, -1: none */
+    data_column *column;
+    int cells;           /* of a record of the file at hand */
+    uint64_t *offset;    /* of each row in the file */
+    size_t longest;      /* bytes of the longest record */
+    data_scratch *scratch;
+    size_t scratch_bytes;
+};
+#define DATA_MAX_ROWS 0x7fffffff
+#define DATA_MAX_CLASSES 65536
+
+nilu_status data_note(nilu_data *d, const char *format, ...) NILU_FORMAT(2, 3);
+/* Opens a table or arrays whose nature is known; d->options are in place. */
+nilu_status data_open_table(nilu_data *d, const char *path);
+nilu_status data_open_arrays(nilu_data *d, const char *const path[4]); /* train x, y, test x, y; NULL: not there */
+/* Tables: learns the columns from the file, or lays the encoder's columns over the file. */
+nilu_status data_table_learn(nilu_data *d);
+/* Encodes a split record: false and a sentence about the cell in fault[] if it does not fit. */
+bool data_table_encode(const nilu_data *d, const data_record *r, float *x, char fault[], size_t room);
+/* The class of a target cell: -1 if it is none of them. */
+int data_table_class(const nilu_data *d, const data_cell *cell);
+/* Fills info.features and info.feature_names from the columns. */
+nilu_status data_table_features(nilu_data *d);
+
+/* ---- parts: data/split.c */
+/* Divides rows[0] into parts by options.validation and .test, each class by the same share. */
+nilu_status data_split(nilu_data *d, bool own_test);
+
+/* ---- encoder as text: data/encoder.c */
+nilu_status data_encoder_read(nilu_data *d, const char *text);
+
+/* ---- batches: data/batch.c. Thread-safe; on failure a sentence in fault[]. */
+#define DATA_FAULT 512
+nilu_status data_gather(nilu_data *d, nilu_part part, const int64_t *index, int64_t n, float *x, int32_t *labels,
+                        float *targets, char fault[DATA_FAULT]);
+/* Row of rows[source[part]] that is sample i of a part. */
+int64_t data_row_of(const nilu_data *d, nilu_part part, int64_t i);
+/* Reads row `row` of a streamed table and encodes it (x) or describes it. */
+data_scratch *data_scratch_take(nilu_data *d);
+void data_scratch_give(data_scratch *s);
+
+/* ---- catalogue: data/catalogue.c, data/download.c */
+/* The folder of a set, if `name` is in the catalogue: *folder NULL if it is not on this machine. */
+bool data_catalogue_find(nilu_data *d, const char *name, nilu_status *status, char **folder);
+/* Names of the classes of a catalogue set, NULL: none known. */
+const char *const *data_catalogue_classes(const char *name, int *n);
+/* Downloads `url` into memory, at most `limit` bytes. */
+nilu_status data_download(nilu *nl, const char *url, size_t limit, const nilu_get_options *o, const char *file,
+                          base_buffer *out);
+
+#endif
