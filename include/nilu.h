@@ -269,6 +269,18 @@ typedef struct nilu_plan_summary {
     double plan_seconds;
 } nilu_plan_summary;
 NILU_API void nilu_plan_summarise(const nilu_plan *plan, nilu_plan_summary *out);
+typedef struct nilu_plan_instruction {
+    const char *value;   /* name of the node that it computes, its last if several became one; owned by the plan */
+    const char *op, *kernel;
+    const char *why;     /* where no kernel but the reference runs: why; else "" */
+    const char *where;   /* its node's birthplace, "" if it has none */
+    double flops, bytes; /* of one step */
+    bool backward;       /* a gradient rule made it */
+} nilu_plan_instruction;
+/* Instruction `i` of the plan; false past the last. */
+NILU_API bool nilu_plan_instruction_at(const nilu_plan *plan, int i, nilu_plan_instruction *out);
+/* A step like nilu_step's that adds the seconds of each instruction to seconds[i], one for each instruction of the plan. */
+NILU_API nilu_status nilu_profile_step(nilu_plan *plan, double *seconds);
 /* The plan as text, one line an instruction: node, kernel and why not a faster one, shapes, place in memory, FLOPs.
  * Freed by nilu_text_free; NULL if memory ran out. */
 NILU_API char *nilu_plan_text(const nilu_plan *plan);

@@ -37,6 +37,22 @@ void nilu_plan_summarise(const nilu_plan *p, nilu_plan_summary *out)
     out->peak_bytes = out->arena_bytes + out->store_bytes + out->scratch_bytes;
 }
 
+bool nilu_plan_instruction_at(const nilu_plan *p, int i, nilu_plan_instruction *out)
+{
+    if (i < 0 || i >= p->nstep)
+        return false;
+    const plan_step *s = &p->step[i];
+    *out = (nilu_plan_instruction){.value = s->node->name,
+                                   .op = s->copy ? "copy" : s->node->op == &rewrite_op_product ? "matmul" : s->node->op->name,
+                                   .kernel = s->kernel ? s->kernel->name : "reference",
+                                   .why = s->kernel ? "" : base_text(s->why),
+                                   .where = s->node->where ? s->node->where : "",
+                                   .flops = flops_of(s),
+                                   .bytes = bytes_of(s),
+                                   .backward = !s->copy && s->node->origin != NULL};
+    return true;
+}
+
 static nilu_status print_place(nilu *nl, const plan_buffer *b, base_buffer *text)
 {
     static const char *const names[] = {[PLAN_STORE] = "store", [PLAN_FEED] = "feed", [PLAN_CONSTANT] = "const"};

@@ -13,7 +13,7 @@
 #endif
 
 /* Denormals are flushed in every thread for the time of a step: they cost a hundred times as much and mean nothing. */
-static unsigned flush_begin(void)
+unsigned run_flush_begin(void)
 {
 #if defined(__x86_64__)
     unsigned before = _mm_getcsr();
@@ -29,7 +29,7 @@ static unsigned flush_begin(void)
 #endif
 }
 
-static void flush_end(unsigned before)
+void run_flush_end(unsigned before)
 {
 #if defined(__x86_64__)
     _mm_setcsr(before);
@@ -66,59 +66,73 @@ int run_meet(run_barrier *b)
     return b->seen;
 }
 
+void run_alone(nilu_plan *p, const plan_step *s)
+{
+    if (!s->kernel) {
+        s->call.op->ref(&s->call);
+        return;
+    }
+    for (int phase = 0; phase < s->job.phases; phase++)
+        s->kernel->run(&s->call, phase, 0, s->job.tiles[phase], p->local);
+}
+
+void run_share(nilu_plan *p, const plan_step *s, run_barrier *barrier, int me, int all)
+{
+    void *local = p->local + p->local_bytes * (size_t)me;
+    if (s->alone) {
+        if (me == 0)
+            run_alone(p, s);
+        return;
+    }
+    for (int phase = 0; phase < s->job.phases; phase++) {
+        int64_t tiles = s->job.tiles[phase], begin = tiles * me / all, end = tiles * (me + 1) / all;
+        if (phase)
+            run_meet(barrier);
+        if (begin < end)
+            s->kernel->run(&s->call, phase, begin, end, local);
+    }
+}
+
 static void walk_alone(nilu_plan *p)
 {
     for (int i = 0; i < p->nstep; i++) {
-        const plan_step *s = &p->step[i];
-        if (!s->kernel) {
-            s->call.op->ref(&s->call);
-        } else {
-            for (int phase = 0; phase < s->job.phases; phase++)
-                s->kernel->run(&s->call, phase, 0, s->job.tiles[phase], p->local);
-        }
-        if (s->job.faults && p->fault.raised)
+        run_alone(p, &p->step[i]);
+        if (p->step[i].job.faults && p->fault.raised)
             return;
     }
 }
 
 static void walk_together(nilu_plan *p, run_barrier *barrier, int me, int all)
 {
-    void *local = p->local + p->local_bytes * (size_t)me;
     for (int i = 0; i < p->nstep; i++) {
-        const plan_step *s = &p->step[i];
-        if (s->wait && run_meet(barrier))
+        if (p->step[i].wait && run_meet(barrier))
             return; /* bad data: nobody goes on */
-        if (s->alone) {
-            if (me != 0)
-                continue;
-            if (!s->kernel)
-                s->call.op->ref(&s->call);
-            else
-                for (int phase = 0; phase < s->job.phases; phase++)
-                    s->kernel->run(&s->call, phase, 0, s->job.tiles[phase], local);
-            continue;
-        }
-        for (int phase = 0; phase < s->job.phases; phase++) {
-            int64_t tiles = s->job.tiles[phase], begin = tiles * me / all, end = tiles * (me + 1) / all;
-            if (phase)
-                run_meet(barrier);
-            if (begin < end)
-                s->kernel->run(&s->call, phase, begin, end, local);
-        }
+        run_share(p, &p->step[i], barrier, me, all);
     }
 }
 
-nilu_status nilu_step(nilu_plan *p)
+nilu_status run_ready(nilu_plan *p)
 {
     for (int i = 0; i < p->nfeed; i++)
         if (!p->buffer[p->feed[i].buffer].data)
             return base_fail(p->nl, NILU_E_USAGE, N_("%s: this input was never fed; call nilu_feed before nilu_step"),
                              p->feed[i].node->name);
     p->fault.raised = 0;
+    return NILU_OK;
+}
+
+nilu_status run_outcome(const nilu_plan *p)
+{
+    return p->fault.raised ? base_fail(p->nl, NILU_E_RANGE, "%s", p->fault.text) : NILU_OK;
+}
+
+nilu_status nilu_step(nilu_plan *p)
+{
+    NILU_TRY(run_ready(p));
     if (p->threads == 1) {
-        unsigned before = flush_begin();
+        unsigned before = run_flush_begin();
         walk_alone(p);
-        flush_end(before);
+        run_flush_end(before);
     } else {
         run_barrier barrier = {.threads = p->threads, .watch = &p->fault.raised};
 #pragma omp parallel num_threads(p->threads)
@@ -130,12 +144,12 @@ nilu_status nilu_step(nilu_plan *p)
 #endif
 #pragma omp single
             barrier.threads = all;
-            unsigned before = flush_begin();
+            unsigned before = run_flush_begin();
             walk_together(p, &barrier, me, all);
-            flush_end(before);
+            run_flush_end(before);
         }
     }
-    return p->fault.raised ? base_fail(p->nl, NILU_E_RANGE, "%s", p->fault.text) : NILU_OK;
+    return run_outcome(p);
 }
 
 nilu_status nilu_feed(nilu_plan *p, const char *name, const void *data, size_t bytes)

@@ -1,0 +1,52 @@
+/* Where the time of a step goes. A profiled step is an ordinary one, but that all threads meet after every instruction and
+ * the first of them reads the clock there, so that an instruction's time is that of its slowest share. The meetings cost
+ * something too, which is why a profiled step is a little longer than a step. */
+#include "run/run.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include <time.h>
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void walk(nilu_plan *p, run_barrier *barrier, int me, int all, double *seconds)
+{
+    double before = now();
+    for (int i = 0; i < p->nstep; i++) {
+        run_share(p, &p->step[i], barrier, me, all);
+        bool stop = run_meet(barrier);
+        if (me == 0) {
+            double after = now();
+            seconds[i] += after - before;
+            before = after;
+        }
+        if (stop)
+            return;
+    }
+}
+
+nilu_status nilu_profile_step(nilu_plan *p, double *seconds)
+{
+    NILU_TRY(run_ready(p));
+    run_barrier barrier = {.threads = p->threads, .watch = &p->fault.raised};
+#pragma omp parallel num_threads(p->threads) if (p->threads > 1)
+    {
+#ifdef _OPENMP
+        int me = omp_get_thread_num(), all = omp_get_num_threads();
+#else
+        int me = 0, all = 1;
+#endif
+#pragma omp single
+        barrier.threads = all;
+        unsigned before = run_flush_begin();
+        walk(p, &barrier, me, all, seconds);
+        run_flush_end(before);
+    }
+    return run_outcome(p);
+}
