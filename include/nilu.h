@@ -237,8 +237,11 @@ typedef struct nilu_compile_options {
     bool reference;       /* reference kernels only: the judge */
     const char *kernels;  /* NULL: all; else only kernels whose name contains this text (tests) */
     const char *without;  /* NULL, or names of passes to leave out, separated by commas */
+    bool bf16;            /* products of f32 matrices round their operands to bf16 and add up in f32 (Micikevicius et al.
+                             2018); weights, updates and all else stay f32. Faster where the machine has bf16 products; it
+                             is another arithmetic, and part of a run's identity */
 } nilu_compile_options;
-#define NILU_COMPILE_DEFAULT {sizeof(nilu_compile_options), NILU_F32, false, NULL, NULL}
+#define NILU_COMPILE_DEFAULT {sizeof(nilu_compile_options), NILU_F32, false, NULL, NULL, false}
 
 /* Turns the part of the graph that `fetch` and the assignments need into a list of kernel calls with a place in memory
  * for every value. Parameters and states are found in `store` by name, or added there with their initial values.

@@ -7,6 +7,7 @@
 
 struct matmul {
     bool ta, tb;
+    bool bf16; /* set by a pass: the operands are rounded to bf16 before they are multiplied */
 };
 
 static nilu_status shape(nilu_build *b)
@@ -42,6 +43,12 @@ static void grad(nilu_back *g)
         g->din[1] = ops_sum_to(t->tb ? nilu_matmul_t(dz, true, a, t->ta) : nilu_matmul_t(a, !t->ta, dz, false), b->shape);
 }
 
+static double operand(const nilu_call *c, int k, int64_t i, bool bf16)
+{
+    double v = call_get(c, k, i);
+    return bf16 ? (double)base_bf16_to_f32(base_f32_to_bf16((float)v)) : v;
+}
+
 static nilu_status ref(const nilu_call *c)
 {
     const struct matmul *t = c->attr;
@@ -62,8 +69,8 @@ static nilu_status ref(const nilu_call *c)
             for (int64_t s = 0; s < n; s++) {
                 double sum = 0;
                 for (int64_t j = 0; j < k; j++)
-                    sum += call_get(c, 0, xo * m * k + (t->ta ? j * m + r : r * k + j)) *
-                           call_get(c, 1, wo * k * n + (t->tb ? s * k + j : j * n + s));
+                    sum += operand(c, 0, xo * m * k + (t->ta ? j * m + r : r * k + j), t->bf16) *
+                           operand(c, 1, wo * k * n + (t->tb ? s * k + j : j * n + s), t->bf16);
                 call_put(c, 0, (i * m + r) * n + s, sum);
             }
     }
@@ -90,6 +97,8 @@ static const nilu_case cases[] = {
     {"batch broadcast over a", "4x5 3x5x2"},
     {"batches broadcast both ways", "2x1x3x4 5x4x2"},
     {"batched, a transposed, broadcast", "2x5x4 5x3", .attr = "ta=1"},
+    {"operands rounded to bf16", "1x2 2x1", .attr = "bf16=1", .fill = "list 1.00390625 3 1 1.01171875", .want = "4.046875", .kinky = true},
+    {"rounded, tails", "17x19 19x35", .attr = "bf16=1", .kinky = true},
     {"empty k: zeros", "2x0 0x3", .want = "0 0 0 0 0 0"},
     {"empty m", "0x3 3x2"},
     {"features do not fit", "64x784 512x10", .error = "a has 784 features in each row but b expects 512"},
@@ -102,7 +111,8 @@ static const nilu_case cases[] = {
 const nilu_op nilu_op_matmul = {.name = "matmul",
                                 .inputs = {"a", "b"},
                                 .attr_size = sizeof(struct matmul),
-                                .fields = {NILU_FLAG(struct matmul, ta), NILU_FLAG(struct matmul, tb)},
+                                .fields = {NILU_FLAG(struct matmul, ta), NILU_FLAG(struct matmul, tb),
+                                           NILU_FLAG(struct matmul, bf16)},
                                 .shape = shape,
                                 .grad = grad,
                                 .ref = ref,
@@ -112,7 +122,7 @@ const nilu_op nilu_op_matmul = {.name = "matmul",
 
 nilu_tensor *nilu_matmul_t(nilu_tensor *a, bool a_transposed, nilu_tensor *b, bool b_transposed)
 {
-    return graph_node(&nilu_op_matmul, 2, (nilu_tensor *[]){a, b}, &(struct matmul){a_transposed, b_transposed});
+    return graph_node(&nilu_op_matmul, 2, (nilu_tensor *[]){a, b}, &(struct matmul){a_transposed, b_transposed, false});
 }
 
 nilu_tensor *nilu_matmul(nilu_tensor *a, nilu_tensor *b)

@@ -417,7 +417,7 @@ nilu_status nilu_compile(nilu_graph *g, nilu_store *store, int n, nilu_tensor *c
     status = rewrite_copy(g, n, fetch, o.dtype == NILU_F64, &p->g, fetched);
     if (status != NILU_OK)
         goto cleanup;
-    rewrite_job job = {p->g, n, fetched};
+    rewrite_job job = {p->g, o.bf16, n, fetched};
     status = rewrite_all(&job, o.reference ? "fuse" : o.without);
     if (status != NILU_OK)
         goto cleanup;

@@ -256,7 +256,8 @@ static nilu_status make(fusion *f, const int *member, int n)
     g->origin = last->origin;
     if (product) {
         bool ta = *(const bool *)graph_attr_find(product, "ta"), tb = *(const bool *)graph_attr_find(product, "tb");
-        out = graph_node(&rewrite_op_product, nin, in, &(struct rewrite_product_attr){ta, tb, tape});
+        bool bf16 = *(const bool *)graph_attr_find(product, "bf16");
+        out = graph_node(&rewrite_op_product, nin, in, &(struct rewrite_product_attr){ta, tb, bf16, tape});
     } else {
         out = graph_node(&rewrite_op_tape, nin, in, &(struct rewrite_tape_attr){tape});
     }

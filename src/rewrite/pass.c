@@ -82,7 +82,7 @@ cleanup:
 static const struct {
     const char *name;
     nilu_status (*run)(rewrite_job *job);
-} passes[] = {{"simplify", rewrite_simplify}, {"cse", rewrite_cse}, {"fuse", rewrite_fuse}, {"fold", rewrite_fold}};
+} passes[] = {{"simplify", rewrite_simplify}, {"cse", rewrite_cse}, {"precision", rewrite_precision}, {"fuse", rewrite_fuse}, {"fold", rewrite_fold}};
 
 static bool named_in(const char *list, const char *name)
 {

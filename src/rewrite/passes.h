@@ -8,6 +8,8 @@
 nilu_status rewrite_tidy(rewrite_job *job);
 /* Values known now are computed now, and arithmetic that does nothing is left out. */
 nilu_status rewrite_simplify(rewrite_job *job);
+/* Products of f32 matrices round their operands to bf16, where that was allowed; sums stay f32. */
+nilu_status rewrite_precision(rewrite_job *job);
 /* A fill that nothing swallowed becomes a constant, so that no step spends time on it. */
 nilu_status rewrite_fold(rewrite_job *job);
 /* Equal ops of equal inputs become one. */

@@ -41,7 +41,7 @@ struct rewrite_tape_attr {
     const rewrite_tape *tape; /* in the memory of the graph */
 };
 struct rewrite_product_attr {
-    bool ta, tb; /* as matmul's */
+    bool ta, tb, bf16; /* as matmul's */
     const rewrite_tape *tape;
 };
 extern const nilu_op rewrite_op_tape, rewrite_op_product;
@@ -60,6 +60,7 @@ nilu_status rewrite_copy(nilu_graph *g, int n, nilu_tensor *const *fetch, bool r
 /* What a pass works on. A pass redirects users of a tensor with rewrite_replace; nodes left without users disappear. */
 typedef struct rewrite_job {
     nilu_graph *g;
+    bool bf16; /* products may round their operands */
     int nfetch;
     nilu_tensor **fetch;
 } rewrite_job;

@@ -23,6 +23,12 @@ static double rounded(nilu_dtype dtype, double v)
     return dtype == NILU_F32 ? (double)(float)v : dtype == NILU_BOOL ? v != 0 : v;
 }
 
+static double operand(const nilu_call *c, int k, int64_t i, bool bf16)
+{
+    double v = call_get(c, k, i);
+    return bf16 ? (double)base_bf16_to_f32(base_f32_to_bf16((float)v)) : v;
+}
+
 static double product_at(const nilu_call *c, int64_t i)
 {
     const struct rewrite_product_attr *p = c->attr;
@@ -31,8 +37,8 @@ static double product_at(const nilu_call *c, int64_t i)
     int64_t k = x.dim[p->ta ? 0 : 1];
     double sum = 0;
     for (int64_t j = 0; j < k; j++)
-        sum += call_get(c, 0, p->ta ? j * x.dim[1] + row : row * k + j) *
-               call_get(c, 1, p->tb ? col * w.dim[1] + j : j * w.dim[1] + col);
+        sum += operand(c, 0, p->ta ? j * x.dim[1] + row : row * k + j, p->bf16) *
+               operand(c, 1, p->tb ? col * w.dim[1] + j : j * w.dim[1] + col, p->bf16);
     return (double)(float)sum;
 }
 
@@ -144,6 +150,7 @@ const nilu_op rewrite_op_tape = {.name = "tape", .variadic = true, .attr_size = 
                                  .no_gradient = MADE_LATE};
 const nilu_op rewrite_op_product = {.name = "product", .variadic = true, .attr_size = sizeof(struct rewrite_product_attr),
                                     .fields = {NILU_FLAG(struct rewrite_product_attr, ta),
-                                               NILU_FLAG(struct rewrite_product_attr, tb)},
+                                               NILU_FLAG(struct rewrite_product_attr, tb),
+                                               NILU_FLAG(struct rewrite_product_attr, bf16)},
                                     .shape = shape, .ref = ref, .ref_scratch = ref_scratch, .flops = flops,
                                     .no_gradient = MADE_LATE};
