@@ -26,7 +26,44 @@ ops_scalar_fn ops_scalar(const nilu_op *op);
 /* The real attributes of an elementwise node (slope, low, high, …), at most two; fills p. */
 void ops_params(const nilu_node *n, double p[2]);
 
+/* ---- reductions */
+/* Some axes of a shape walked in row-major order: `offset` is where the present coordinates lie, in elements. */
+typedef struct ops_walk {
+    int rank;
+    int64_t dim[NILU_MAX_RANK], stride[NILU_MAX_RANK], at[NILU_MAX_RANK];
+    int64_t n, offset; /* n: steps until it is back at the start */
+} ops_walk;
+/* The walk over the axes in `axes`, or (named = false) over all others. */
+ops_walk ops_walk_over(nilu_shape s, nilu_axes axes, bool named);
+void ops_walk_step(ops_walk *w);
+/* Shape rule of a reduction; it leaves the axes sorted, positive, and all named. */
+nilu_status ops_reduce_shape(nilu_build *b);
+/* The same where nothing cannot be reduced: `what` says so. */
+nilu_status ops_reduce_some(nilu_build *b, const char *what);
+double ops_reduce_flops(const nilu_node *n); /* one for each element read */
+/* The error of a reduction's result, spread over what was reduced. */
+nilu_tensor *ops_unreduce(nilu_tensor *dz, nilu_shape shape, nilu_axes axes);
+/* x as rows [groups, n], one for each element of the reduction's result, and back to x's shape. */
+nilu_tensor *ops_to_rows(nilu_tensor *x, nilu_axes axes);
+nilu_tensor *ops_from_rows(nilu_tensor *rows, nilu_shape shape, nilu_axes axes);
+/* Where `gone` stands at the first largest (sign = 1) or smallest (-1) element of input 0 from offset `start`; a NaN is
+ * more than all. *element is its offset. */
+int64_t ops_extreme(const nilu_call *c, int64_t start, ops_walk *gone, int sign, int64_t *element);
+/* max, min; argmax, argmin: what the two of a pair share. */
+void ops_extreme_grad(nilu_back *g, nilu_tensor *(*position)(nilu_tensor *x, int axis, bool keep));
+nilu_status ops_extreme_ref(const nilu_call *c, int sign);
+nilu_status ops_position_shape(nilu_build *b);
+nilu_status ops_position_ref(const nilu_call *c, int sign);
+
 /* ---- attributes that fast kernels read too */
+struct ops_reduce { /* sum, mean, max, min, prod, logsumexp */
+    nilu_axes axes;
+    bool keep;
+};
+struct ops_position { /* argmax, argmin */
+    int64_t axis;
+    bool keep;
+};
 struct ops_axis { /* softmax, log_softmax */
     int64_t axis;
 };
