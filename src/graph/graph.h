@@ -153,6 +153,22 @@ typedef struct nilu_case {
     bool first_only;       /* no second derivative is asked (a kink everywhere, or a rule's written reason) */
 } nilu_case;
 
+/* A case made real: a graph in which the op is applied to inputs "in0", "in1", …, and numbers to feed them with. Floats
+ * are of type `real`, ids of type `whole`; random numbers are a function of (seed, op, case). An op that refuses leaves
+ * `out` NULL and its sentence in the graph: that is no failure of graph_case_new, which is OK then. Freed by
+ * graph_case_free, also after a failure. */
+typedef struct graph_case {
+    nilu_graph *g;
+    nilu_tensor *in[GRAPH_MAX_IN], *out;
+    void *data[GRAPH_MAX_IN]; /* in[k]'s numbers, of its dtype */
+    int nin;
+} graph_case;
+nilu_status graph_case_new(nilu *nl, const nilu_op *op, const nilu_case *c, nilu_dtype real, nilu_dtype whole, uint64_t seed,
+                           graph_case *made);
+void graph_case_free(graph_case *made);
+/* The case of this name; NULL: none. */
+const nilu_case *graph_case_find(const nilu_op *op, const char *what);
+
 /* ---- an op */
 struct nilu_op {
     const char *name;
