@@ -10,6 +10,7 @@
 #ifndef NILU_H
 #define NILU_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -552,6 +553,245 @@ NILU_API nilu_status nilu_data_get(nilu *nl, const char *name, const nilu_get_op
 
 /* Writes an array as NPY version 1.0 (numpy's format), atomically. F32, F64, I32, I64, U8 and BOOL. */
 NILU_API nilu_status nilu_npy_write(nilu *nl, const char *path, nilu_dtype dtype, nilu_shape shape, const void *values);
+
+/* ---- values in files ---------------------------------------------------------------------------------------------------
+ * The one format of weights and checkpoints is safetensors: a header of JSON, then plain arrays. */
+
+#define NILU_PARAMS (1u << NILU_PARAM)
+#define NILU_STATES (1u << NILU_STATE)
+
+typedef struct nilu_pair {
+    const char *key, *value;
+} nilu_pair;
+
+/* Writes the values of `kinds` (NILU_PARAMS, NILU_STATES or both) in the order of their names, with the n texts of
+ * `metadata` (NULL: none; keys must differ and not start with "nilu."). The same values give the same bytes. `path` is
+ * replaced atomically and synced to the disk. Errors: FILE_WRITE, USAGE. */
+NILU_API nilu_status nilu_save(const nilu_store *store, unsigned kinds, int n, const nilu_pair *metadata,
+                               const char *path);
+/* Puts the values of `kinds` that a safetensors file holds into the store; files from elsewhere hold parameters alone.
+ * What the store has under the same name is overwritten and must have the same dtype and shape; what the file lacks
+ * stays as it was. On failure the store is as before (but for NO_MEMORY). F16 becomes f32. Errors: FILE_NOT_FOUND,
+ * FILE_READ, FILE_CORRUPT (with what is wrong in the header), UNSUPPORTED (a dtype that nilu has not), SHAPE, DTYPE. */
+NILU_API nilu_status nilu_load(nilu_store *store, unsigned kinds, const char *path);
+/* One text of a file's metadata: *value NULL if there is none of that key. Freed by nilu_text_free. */
+NILU_API nilu_status nilu_load_metadata(nilu *nl, const char *path, const char *key, char **value);
+
+/* ---- training ----------------------------------------------------------------------------------------------------------
+ * A run is a function of (data, model, options, seed of the context): it gives the same bits with any number of threads,
+ * and interrupted and continued the same as undisturbed. */
+
+typedef struct nilu_predictor nilu_predictor;
+
+/* How good a model is on a part of a set. What does not belong to the task is NaN. */
+typedef struct nilu_scores {
+    nilu_task task;
+    int64_t n;            /* samples with a known target */
+    double loss;          /* mean of the loss that is trained with */
+    double accuracy;      /* classes: share that is right, 0..1 */
+    double rmse, mae, r2; /* numbers: in the target's own units; r2 the mean over outputs */
+} nilu_scores;
+
+typedef struct nilu_class_scores {
+    int64_t n, said, right;       /* samples of the class; samples that were said to be of it; both */
+    double precision, recall, f1; /* 0 where nothing was said, or there is nothing to find */
+} nilu_class_scores;
+
+typedef struct nilu_evaluation {
+    nilu_scores scores;
+    int64_t outputs;            /* classes, or numbers of a target */
+    int64_t *confusion;         /* classes: [outputs, outputs], row: truth, column: what was said; else NULL */
+    nilu_class_scores *classes; /* classes: [outputs]; else NULL */
+    double macro_f1;            /* mean of f1 over classes that have samples */
+    double *rmse, *mae, *r2;    /* numbers: [outputs] each; else NULL */
+    double seconds;
+} nilu_evaluation;
+
+typedef enum nilu_ending {
+    NILU_FINISHED,      /* all epochs, or all steps that were asked for */
+    NILU_STOPPED_EARLY, /* the validation loss had no new low for `patience` epochs */
+    NILU_INTERRUPTED,   /* by `stop` or a callback: nilu_resume goes on */
+    NILU_DIVERGED       /* the loss was no longer finite */
+} nilu_ending;
+
+/* All settings of a run, resolved: told before the first step. */
+typedef struct nilu_train_about {
+    const char *run;                  /* folder; NULL: nothing is recorded */
+    const char *loss;                 /* by name */
+    nilu_optimizer_options optimizer; /* every field has a value; schedule.total is the run's where it was not said */
+    int64_t epochs, batch, patience;  /* patience 0: no early stopping */
+    int64_t epoch_steps, steps;       /* of one epoch, and of all */
+    int64_t samples, validation;      /* in the training and the validation part */
+    int64_t params;
+    uint64_t seed;
+    const nilu_model *model;
+    const nilu_plan *plan;            /* of a full batch: for nilu_plan_summarise and nilu_plan_text */
+    int64_t done;                     /* steps done before: of a resumed run, else 0 */
+    double seconds;                   /* since nilu_train was called: building and planning */
+} nilu_train_about;
+
+/* After a step. */
+typedef struct nilu_progress {
+    int64_t epoch, step;       /* from 1; step counts through all epochs */
+    int64_t batch;             /* samples of this step */
+    double loss;               /* of this step */
+    double mean_loss;          /* of this epoch so far: the mean over its samples */
+    double rate;               /* learning rate of this step */
+    double seconds;            /* since nilu_train was called */
+    double samples_per_second; /* of training steps in this epoch */
+    bool epoch_ends;
+    const nilu_store *store;   /* the values after this step */
+} nilu_progress;
+
+/* After an epoch: a line of metrics.jsonl. */
+typedef struct nilu_epoch {
+    int64_t epoch, step;       /* epochs and steps done */
+    double loss;               /* mean over the samples of the epoch, as they were met */
+    nilu_scores validation;    /* n = 0: no validation part */
+    double rate;               /* learning rate of its last step */
+    double seconds;            /* of training and validation in all epochs so far, interruptions not counted */
+    double samples_per_second; /* of this epoch's training steps */
+    bool best;                 /* its validation loss is the lowest so far */
+    int64_t bad;               /* epochs since the lowest */
+} nilu_epoch;
+
+typedef struct nilu_train_options {
+    size_t size;                       /* sizeof(nilu_train_options) */
+    const char *loss;                  /* a name of nilu_loss; NULL: the model's wish, else by the task: cross_entropy or
+                                          mse */
+    nilu_optimizer_options optimizer;  /* unset fields: the model's wish, else the optimizer's default */
+    bool scheduled;                    /* optimizer.schedule is meant; false: the model's wish, else one that suits; a
+                                          `total` of 0 is the number of updates of the run */
+    int64_t epochs, batch;             /* 0: the model's wish, else by the size of the data */
+    int64_t steps;                     /* end after this many steps, whatever the epochs; 0: no such limit */
+    int64_t patience;                  /* epochs without a new lowest validation loss before stopping early; 0: by the
+                                          epochs; -1: never */
+    /* Recording. Both NULL: nothing is written. */
+    const char *out;                   /* the run's folder, which must not exist yet */
+    const char *runs;                  /* or the folder in which a new one is made: digits-1, digits-2, … */
+    const char *where;                 /* what nilu_data_open was given, and how: kept in the run, so that it can be */
+    const nilu_data_options *opened;   /*   opened again. NULL: the run can be resumed with data at hand alone */
+    double checkpoint_seconds;         /* a checkpoint at least so often, also within an epoch [30] */
+    int64_t checkpoint_steps;          /* and every so many steps; 0: not by steps. At the end of an epoch one is written
+                                          unless that would take more than a twentieth of the time */
+    int snapshots;                     /* copies of the weights at steps 0, 1, 2, 4, 8, … for forensics: at most so many,
+                                          the last ones; 0: none */
+    /* What happens is told here, in the thread that called. A callback that returns false stops the training as
+     * `stop` does. All may be NULL. */
+    bool (*on_start)(void *user, const nilu_train_about *about);
+    bool (*on_step)(void *user, const nilu_progress *progress);
+    bool (*on_epoch)(void *user, const nilu_epoch *epoch);
+    void *user;
+    const volatile sig_atomic_t *stop; /* looked at after each step: not 0 stops: a signal handler may set it */
+} nilu_train_options;
+#define NILU_TRAIN_DEFAULT                                                                                             \
+    {sizeof(nilu_train_options), NULL, NILU_OPTIMIZER_DEFAULT, false, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 30, 0, 0,    \
+     NULL, NULL, NULL, NULL, NULL}
+
+typedef struct nilu_train_result {
+    nilu_ending ending;
+    char *run;             /* folder, NULL: nothing was recorded */
+    nilu_store *store;     /* values as trained: the weights of the best epoch where there is a validation part */
+    char weights[65];      /* nilu_store_hash of its parameters */
+    int64_t epochs, steps; /* done, in the whole run */
+    int64_t best_epoch;    /* whose weights these are; 0: the last step's */
+    double loss;           /* mean over the last epoch's training samples */
+    nilu_part judged;      /* the part that `scores` are of: test, else validation, else train */
+    nilu_scores scores;    /* of these weights; n = 0 if interrupted or diverged */
+    double seconds;        /* of training and validation, interruptions not counted */
+    double score_seconds;  /* of the last judgement */
+    double first_step;     /* seconds from the call to the end of the first step */
+    double samples_per_second;/* of all training steps of this call */
+} nilu_train_result;
+
+/* The model that suits a set where none is given: hidden layers of a width that fits its features and samples. */
+NILU_API nilu_status nilu_model_for(nilu *nl, const nilu_data *data, nilu_model **model);
+/* Trains `model` (NULL: nilu_model_for) on data's training part; `options` may be NULL. *result is filled whatever the
+ * end, and freed by nilu_train_result_free; result may be NULL where a run is recorded. The context's seed is the run's.
+ * Errors: CANCELLED (stopped; the run can go on: exit code 75), NOT_FINITE (with epoch, step and what to do; the last
+ * good checkpoint is as it was), USAGE, DATA (no target, an empty part), FILE_WRITE (nothing that was there is lost),
+ * and those of the model and the data. */
+NILU_API nilu_status nilu_train(nilu *nl, const nilu_model *model, nilu_data *data, const nilu_train_options *options,
+                                nilu_train_result *result);
+/* Goes on with the run in folder `run` from its last checkpoint, to the same bits as if it had not stopped. Settings are
+ * the run's (its seed holds instead of the context's); of `options` only callbacks, user, stop, checkpoint_seconds and
+ * checkpoint_steps count, and of `opened` the folders data_dir and cache_dir. data NULL: the run's set is opened again.
+ * A run that has ended is judged anew and returns OK. Errors: those of nilu_train and nilu_run_open; VERIFY if data,
+ * checkpoint and run do not belong together. */
+NILU_API nilu_status nilu_resume(nilu *nl, const char *run, nilu_data *data, const nilu_train_options *options,
+                                 nilu_train_result *result);
+NILU_API void nilu_train_result_free(nilu *nl, nilu_train_result *result);
+
+/* A model with its values, ready for samples of `data`. Plans for other batch sizes are made when first needed. All four
+ * are used, not owned, until nilu_predictor_free. `loss` NULL: by the task. */
+NILU_API nilu_status nilu_predictor_new(nilu *nl, const nilu_model *model, nilu_store *store, nilu_data *data,
+                                        const char *loss, nilu_predictor **predictor);
+NILU_API void nilu_predictor_free(nilu_predictor *predictor);
+/* out [n, outputs]: of classes the probabilities (of losses that have none, such as hinge: scores), of numbers the
+ * values in the target's own units. index [n]: samples of `part`; NULL: 0..n-1. Any n. */
+NILU_API nilu_status nilu_predict(nilu_predictor *predictor, nilu_part part, const int64_t *index, int64_t n,
+                                  float *out);
+/* Judges the model on a whole part. Sums are taken in f64 in the order of the samples: the same bits for any threads.
+ * Freed by nilu_evaluation_free. DATA if the part is empty or has no target. */
+NILU_API nilu_status nilu_evaluate(nilu_predictor *predictor, nilu_part part, nilu_evaluation *out);
+NILU_API void nilu_evaluation_free(nilu *nl, nilu_evaluation *evaluation);
+
+/* ---- runs --------------------------------------------------------------------------------------------------------------
+ * A run is one plain folder:
+ *   run.yaml             settings, seed, data with fingerprint and encoder, model, version; at the end its result
+ *   metrics.jsonl        a line of JSON an epoch
+ *   model.safetensors    the weights alone, when it has ended; the same run gives the same bytes
+ *   checkpoints/         last.safetensors and best.safetensors: weights, optimizer's states, position in the data
+ *   snapshots/           weights on the way, by step: 00000128.safetensors
+ *   lock                 held while a process trains in it */
+
+typedef struct nilu_run nilu_run;
+
+typedef enum nilu_moment {
+    NILU_MODEL, /* the weights that the run ended with; while it has not: best, else last */
+    NILU_BEST,  /* values of the best checkpoint */
+    NILU_LAST   /* values of the last checkpoint */
+} nilu_moment;
+
+typedef struct nilu_run_info {
+    const char *path, *name;            /* folder; its last part */
+    const char *version;                /* of nilu, that made it */
+    const char *identity;               /* SHA-256 over all that the bits depend on: equal for runs that must be equal */
+    uint64_t seed;
+    const char *where;                  /* data, as opened; "" if not known */
+    const char *fingerprint;            /* nilu_data_info.fingerprint */
+    const char *encoder;                /* for nilu_data_options.encoder */
+    const char *model;                  /* text of its file */
+    nilu_task task;
+    int64_t features, outputs, samples; /* samples: of the training part */
+    nilu_train_options options;         /* as resolved; recording and callbacks unset */
+    nilu_data_options opened;
+    bool ended;                         /* model.safetensors is there */
+    nilu_ending ending;                 /* where ended, or last interrupted */
+    int64_t epochs, steps, best_epoch;  /* done, by the last checkpoint */
+    nilu_scores scores;                 /* where ended; else n = 0 */
+    nilu_part judged;
+    int snapshots;                      /* and their steps, ascending */
+    const int64_t *snapshot;
+} nilu_run_info;
+
+/* Opens a run's folder for reading. Freed by nilu_run_free. Errors: FILE_NOT_FOUND (no run there), FILE_CORRUPT (with
+ * file and line), FILE_READ. */
+NILU_API nilu_status nilu_run_open(nilu *nl, const char *path, nilu_run **run);
+NILU_API void nilu_run_free(nilu_run *run);
+NILU_API const nilu_run_info *nilu_run_about(const nilu_run *run); /* owned by the run */
+NILU_API const nilu_model *nilu_run_model(const nilu_run *run);    /* owned by the run */
+/* A new store with the run's values; freed by nilu_store_free. FILE_NOT_FOUND if there are none yet. */
+NILU_API nilu_status nilu_run_store(const nilu_run *run, nilu_moment moment, nilu_store **store);
+/* The weights as they were after `step` (one of nilu_run_info.snapshot). */
+NILU_API nilu_status nilu_run_snapshot(const nilu_run *run, int64_t step, nilu_store **store);
+/* Opens the data: where NULL the run's own, parts and encoding as they were (VERIFY if its fingerprint has changed);
+ * else another set, encoded as the run's. Of `options` (may be NULL) data_dir, cache_dir and memory count for the run's
+ * own; all but the encoder for another. Freed by nilu_data_free. */
+NILU_API nilu_status nilu_run_data(const nilu_run *run, const char *where, const nilu_data_options *options,
+                                   nilu_data **data);
+/* The i-th line of metrics.jsonl; false past the last. */
+NILU_API bool nilu_run_epoch(const nilu_run *run, int i, nilu_epoch *epoch);
 
 #ifdef __cplusplus
 }
