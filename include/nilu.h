@@ -216,6 +216,8 @@ NILU_API nilu_tensor *nilu_matmul_t(nilu_tensor *a, bool a_transposed, nilu_tens
 #define NILU_OP(name, parameters) NILU_API nilu_tensor *nilu_##name parameters;
 #include "nilu/ops.inc"
 #undef NILU_OP
+/* Name of the i-th op in the order above; NULL past the last. Static text. */
+NILU_API const char *nilu_op_name(int i);
 
 /* ---- differentiation --------------------------------------------------------------------------------------------------
  * Adds to the graph the nodes that compute d y / d wrt[i] for a scalar y, walking from y back to the start; grads[i]
@@ -291,6 +293,48 @@ NILU_API char *nilu_plan_text(const nilu_plan *plan);
 /* The graph, with its backward nodes, as "text", "dot" or "mermaid". Freed by nilu_text_free. */
 NILU_API char *nilu_graph_text(nilu_graph *g, const char *format);
 NILU_API void nilu_text_free(nilu *nl, char *text);
+
+/* ---- checking derivatives ----------------------------------------------------------------------------------------------
+ * A derivative is compared with differences of the value: (f(x + h) - f(x - h)) / 2h of two step lengths, extrapolated
+ * (Richardson 1911), in f64; where they disagree, the steps are made shorter. Where the value has a kink (relu at 0), its
+ * slopes on both sides differ however short the step; the derivative must then lie between them. Each tensor is checked
+ * element by element, and all of them at once along a random direction. */
+
+typedef struct nilu_gradcheck_options {
+    size_t size;        /* sizeof(nilu_gradcheck_options) */
+    double tolerance;   /* largest error that passes, relative to the number itself, or to 1/1000 of the largest in the
+                           gradient, if that is more; what rounding explains is allowed for */
+    int64_t samples;    /* elements checked of each tensor, drawn at random; 0: all */
+    uint64_t seed;      /* of the numbers an op is given, and of samples and directions */
+    const char *only;   /* nilu_gradcheck_op: this case alone; NULL: all of the op's cases */
+} nilu_gradcheck_options;
+#define NILU_GRADCHECK_DEFAULT {sizeof(nilu_gradcheck_options), 1e-6, 0, 0, NULL}
+
+typedef struct nilu_gradcheck_report {
+    int cases;       /* of an op, that have a derivative and were checked */
+    int64_t checked; /* comparisons */
+    int64_t kinks;   /* of these, at a kink */
+    int64_t failed;
+    double worst;    /* largest relative error, kinks apart */
+    char text[1024]; /* the first failure: where, the seed, what was expected and got, how to run it alone; "" if none */
+} nilu_gradcheck_report;
+
+/* Checks op `name` on its own test cases: the gradient, the second derivative where there is one, and that J and its
+ * transpose agree: <J v, u> = <v, Jᵀu>. OK means that the check took place: see the report. An op without gradient has
+ * no cases to check. `options` may be NULL. NILU_E_NAME if there is no such op or case. */
+NILU_API nilu_status nilu_gradcheck_op(nilu *nl, const char *name, const nilu_gradcheck_options *options,
+                                       nilu_gradcheck_report *report);
+
+typedef struct nilu_fed {
+    const char *name; /* of an input */
+    const void *data; /* of the input's dtype and shape */
+    size_t bytes;
+} nilu_fed;
+/* Checks the gradient of a scalar loss by all of its parameters, whose values are those of `store` (NULL: the initial
+ * ones); the store does not change. The gradient's nodes are added to the graph. Errors: those of nilu_grad,
+ * nilu_compile, nilu_feed and nilu_step; NILU_E_DTYPE if a parameter is bf16, in which no difference is exact. */
+NILU_API nilu_status nilu_gradcheck(nilu_tensor *loss, const nilu_store *store, int n, const nilu_fed *feeds,
+                                    const nilu_gradcheck_options *options, nilu_gradcheck_report *report);
 
 /* ---- optimizers -------------------------------------------------------------------------------------------------------
  * An optimizer adds nodes: the gradients, and what each parameter becomes at the end of the step. */

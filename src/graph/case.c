@@ -12,13 +12,14 @@ typedef struct reader {
     const nilu_case *c;
     nilu_dtype real, whole;
     uint64_t seed;
-    const char *list; /* what is left of fill's list; NULL: another fill */
+    const char *list;          /* what is left of fill's list; NULL: another fill */
     int64_t ids[GRAPH_MAX_IN]; /* "i5": 5; 0: not ids */
 } reader;
 
 static nilu_status wrong(const reader *r, const char *what)
 {
-    return base_fail(r->nl, NILU_E_USAGE, N_("%s, case \"%s\": %s; correct the case in the op's file"), r->op->name, r->c->what, what);
+    return base_fail(r->nl, NILU_E_USAGE, N_("%s, case \"%s\": %s; correct the case in the op's file"), r->op->name,
+                     r->c->what, what);
 }
 
 static int64_t count_list(const char *list)
@@ -126,8 +127,8 @@ static nilu_status fill_inputs(reader *r, graph_case *made)
     return made->out && r->list && count_list(r->list) ? wrong(r, N_("the list is longer than the inputs")) : NILU_OK;
 }
 
-nilu_status graph_case_new(nilu *nl, const nilu_op *op, const nilu_case *c, nilu_dtype real, nilu_dtype whole, uint64_t seed,
-                           graph_case *made)
+nilu_status graph_case_new(nilu *nl, const nilu_op *op, const nilu_case *c, nilu_dtype real, nilu_dtype whole,
+                           uint64_t seed, graph_case *made)
 {
     reader r = {.nl = nl, .op = op, .c = c, .real = real, .whole = whole, .seed = seed};
     unsigned char attr[GRAPH_MAX_ATTR];

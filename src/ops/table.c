@@ -19,6 +19,11 @@ const nilu_op *graph_op_at(size_t i)
     return i < COUNT(rows) ? rows[i] : NULL;
 }
 
+const char *nilu_op_name(int i)
+{
+    return i >= 0 && (size_t)i < COUNT(rows) ? rows[i]->name : NULL;
+}
+
 const nilu_op *graph_op(const char *name)
 {
     static const nilu_op *const leaves[] = {&graph_op_input, &graph_op_param, &graph_op_state, &graph_op_constant};
