@@ -609,7 +609,7 @@ typedef struct nilu_pair {
 } nilu_pair;
 
 /* Writes the values of `kinds` (NILU_PARAMS, NILU_STATES or both) in the order of their names, with the n texts of
- * `metadata` (NULL: none; keys must differ and not start with "nilu."). The same values give the same bytes. `path` is
+ * `metadata` (NULL: none; keys must differ; "nilu.states" and "nilu.check" are taken). The same values give the same bytes. `path` is
  * replaced atomically and synced to the disk. Errors: FILE_WRITE, USAGE. */
 NILU_API nilu_status nilu_save(const nilu_store *store, unsigned kinds, int n, const nilu_pair *metadata,
                                const char *path);
@@ -718,8 +718,8 @@ typedef struct nilu_train_options {
     double checkpoint_seconds;         /* a checkpoint at least so often, also within an epoch [30] */
     int64_t checkpoint_steps;          /* and every so many steps; 0: not by steps. At the end of an epoch one is written
                                           unless that would take more than a twentieth of the time */
-    int snapshots;                     /* copies of the weights at steps 0, 1, 2, 4, 8, … for forensics: at most so many,
-                                          the last ones; 0: none */
+    int snapshots;                     /* copies of the weights at so many steps, spread evenly on a logarithmic scale
+                                          from the first to the last, for forensics; 0: none */
     /* What happens is told here, in the thread that called. A callback that returns false stops the training as
      * `stop` does. All may be NULL. */
     bool (*on_start)(void *user, const nilu_train_about *about);
@@ -801,8 +801,10 @@ typedef struct nilu_run_info {
     const char *path, *name;            /* folder; its last part */
     const char *version;                /* of nilu, that made it */
     const char *identity;               /* SHA-256 over all that the bits depend on: equal for runs that must be equal */
+    const char *arithmetic;             /* "f32" */
     uint64_t seed;
     const char *where;                  /* data, as opened; "" if not known */
+    const char *data;                   /* nilu_data_info.name */
     const char *fingerprint;            /* nilu_data_info.fingerprint */
     const char *encoder;                /* for nilu_data_options.encoder */
     const char *model;                  /* text of its file */
@@ -810,11 +812,13 @@ typedef struct nilu_run_info {
     int64_t features, outputs, samples; /* samples: of the training part */
     nilu_train_options options;         /* as resolved; recording and callbacks unset */
     nilu_data_options opened;
-    bool ended;                         /* model.safetensors is there */
-    nilu_ending ending;                 /* where ended, or last interrupted */
+    bool ended;                         /* for good: model.safetensors is there */
+    nilu_ending ending;                 /* where ended; else NILU_INTERRUPTED */
     int64_t epochs, steps, best_epoch;  /* done, by the last checkpoint */
+    double seconds;                     /* of training, by the last checkpoint */
     nilu_scores scores;                 /* where ended; else n = 0 */
-    nilu_part judged;
+    nilu_part judged;                   /* the part that they are of */
+    const char *weights;                /* where ended: hash of the parameters; else "" */
     int snapshots;                      /* and their steps, ascending */
     const int64_t *snapshot;
 } nilu_run_info;

@@ -260,6 +260,9 @@ nilu_status graph_attr_parse(nilu *nl, const nilu_op *op, const char *text, void
 /* The initial value of a parameter or state, written to `data`. */
 nilu_status graph_init(nilu *nl, const nilu_node *n, void *data);
 
+/* The context that a store was made with. */
+nilu *graph_store_context(const nilu_store *store);
+
 extern const nilu_op graph_op_input, graph_op_param, graph_op_state, graph_op_constant;
 
 #endif

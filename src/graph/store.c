@@ -41,6 +41,11 @@ void nilu_store_free(nilu_store *s)
     base_free(s->nl, s);
 }
 
+nilu *graph_store_context(const nilu_store *s)
+{
+    return s->nl;
+}
+
 int nilu_store_count(const nilu_store *s)
 {
     return s->count;

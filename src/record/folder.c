@@ -1,0 +1,180 @@
+/* A run's folder: made under a name that nobody has, locked while a process trains in it, described by run.yaml. */
+#include "record/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *record_path(nilu *nl, const char *folder, const char *name)
+{
+    size_t n = strlen(folder);
+    return base_format(nl, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
+}
+
+static nilu_status take_lock(record_folder *f)
+{
+    char *path = record_path(f->nl, f->path, "lock");
+    if (!path)
+        return NILU_E_NO_MEMORY;
+    nilu_status status = NILU_OK;
+    f->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (f->lock < 0)
+        status = base_fail(f->nl, NILU_E_FILE_WRITE, N_("%s: cannot be written: %s"), path, strerror(errno));
+    else if (flock(f->lock, LOCK_EX | LOCK_NB) != 0)
+        status = base_fail(f->nl, NILU_E_SYSTEM, errno == EWOULDBLOCK
+                                                     ? N_("%s: another process is training in this folder; wait for it, or stop it")
+                                                     : N_("%s: cannot be locked: %s"),
+                           errno == EWOULDBLOCK ? f->path : path, strerror(errno));
+    base_free(f->nl, path);
+    return status;
+}
+
+static nilu_status write_text(nilu *nl, const char *folder, const char *name, const base_buffer *b)
+{
+    base_output o;
+    char *path = record_path(nl, folder, name);
+    nilu_status status = path ? base_create(nl, path, &o) : NILU_E_NO_MEMORY;
+    if (status == NILU_OK) {
+        base_write(&o, b->at, b->len);
+        status = base_commit(&o);
+    }
+    base_free(nl, path);
+    return status;
+}
+
+/* ---- a new folder */
+
+static nilu_status make(nilu *nl, const char *path)
+{
+    if (mkdir(path, 0777) == 0)
+        return NILU_OK;
+    if (errno == EEXIST)
+        return base_fail(nl, NILU_E_USAGE, N_("%s: is there already; give another name, or go on with --resume if it is a run"), path);
+    return base_fail(nl, NILU_E_FILE_WRITE, N_("%s: this folder cannot be made: %s"), path, strerror(errno));
+}
+
+/* "iris" for "Iris.csv": lower case letters, digits and dashes. */
+static void short_name(const char *name, char out[64])
+{
+    size_t n = 0, dot = 0;
+    for (; *name && n < 40; name++) {
+        char c = *name >= 'A' && *name <= 'Z' ? (char)(*name + 32) : *name;
+        bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (c == '.' && n && !dot)
+            dot = n;
+        if (good)
+            out[n++] = c;
+        else if (n && out[n - 1] != '-')
+            out[n++] = '-';
+    }
+    n = dot ? dot : n;
+    while (n && out[n - 1] == '-')
+        n--;
+    out[n] = 0;
+    if (!n)
+        memcpy(out, "run", 4);
+}
+
+static nilu_status make_next(nilu *nl, const char *runs, const char *name, char **path)
+{
+    NILU_TRY(base_make_dirs(nl, runs));
+    for (int i = 1; i > 0; i++) {
+        char *folder = record_path(nl, runs, name);
+        *path = folder ? base_format(nl, "%s-%d", folder, i) : NULL;
+        base_free(nl, folder);
+        if (!*path)
+            return NILU_E_NO_MEMORY;
+        if (mkdir(*path, 0777) == 0)
+            return NILU_OK;
+        if (errno != EEXIST)
+            return base_fail(nl, NILU_E_FILE_WRITE, N_("%s: this folder cannot be made: %s"), *path, strerror(errno));
+        base_free(nl, *path);
+    }
+    return base_fail(nl, NILU_E_FILE_WRITE, N_("%s: there are too many runs; give a name"), runs);
+}
+
+static nilu_status make_out(nilu *nl, const char *out, char **path)
+{
+    char *folder = base_strdup(nl, out);
+    if (!folder)
+        return NILU_E_NO_MEMORY;
+    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
+        folder[n - 1] = 0;
+    char *slash = strrchr(folder, '/');
+    nilu_status status = NILU_OK;
+    if (slash && slash != folder) {
+        *slash = 0;
+        status = base_make_dirs(nl, folder);
+        *slash = '/';
+    }
+    *path = folder;
+    return status == NILU_OK ? make(nl, folder) : status;
+}
+
+static nilu_status make_inner(nilu *nl, const char *folder, const char *name)
+{
+    char *path = record_path(nl, folder, name);
+    nilu_status status = path ? base_make_dirs(nl, path) : NILU_E_NO_MEMORY;
+    base_free(nl, path);
+    return status;
+}
+
+static nilu_status open_folder(record_folder *f, const nilu_run_info *info)
+{
+    base_buffer b = {0};
+    nilu_status status = take_lock(f);
+    snprintf(f->identity, sizeof f->identity, "%s", info->identity);
+    if (status == NILU_OK)
+        status = record_settings_text(f->nl, info, false, &b);
+    f->settings = b.at;
+    return status;
+}
+
+nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_info *info, record_folder *f)
+{
+    char name[64];
+    *f = (record_folder){.nl = nl, .lock = -1, .journal = -1};
+    if (!out && !runs)
+        return NILU_OK;
+    short_name(info->data, name);
+    NILU_TRY(out ? make_out(nl, out, &f->path) : make_next(nl, runs, name, &f->path));
+    NILU_TRY(open_folder(f, info));
+    base_buffer b = {f->settings, strlen(f->settings), 0};
+    NILU_TRY(make_inner(nl, f->path, "checkpoints"));
+    if (info->options.snapshots > 0)
+        NILU_TRY(make_inner(nl, f->path, "snapshots"));
+    NILU_TRY(write_text(nl, f->path, "run.yaml", &b));
+    return record_journal_open(f, 0);
+}
+
+nilu_status record_reopen(nilu *nl, const nilu_run_info *info, record_folder *f)
+{
+    *f = (record_folder){.nl = nl, .lock = -1, .journal = -1, .path = base_strdup(nl, info->path)};
+    return f->path ? open_folder(f, info) : NILU_E_NO_MEMORY;
+}
+
+void record_close(record_folder *f)
+{
+    if (f->journal >= 0)
+        close(f->journal);
+    if (f->lock >= 0)
+        close(f->lock); /* which gives the lock back */
+    base_free(f->nl, f->path);
+    base_free(f->nl, f->settings);
+    *f = (record_folder){.nl = f->nl, .lock = -1, .journal = -1};
+}
+
+nilu_status record_result(record_folder *f, const nilu_run_info *info)
+{
+    base_buffer b = {0};
+    if (!f->path)
+        return NILU_OK;
+    nilu_status status = record_settings_text(f->nl, info, true, &b);
+    if (status == NILU_OK)
+        status = write_text(f->nl, f->path, "run.yaml", &b);
+    base_free(f->nl, b.at);
+    return status;
+}
