@@ -47,16 +47,15 @@ static double dot(const run_probe *p, double *size)
     return sum;
 }
 
-static nilu_status f_at(run_probe *p, const line *l, double t, double *f)
+static nilu_status f_at(run_probe *p, const line *l, double t, double *f, double *size)
 {
-    double size;
     put_back(p);
     move(p, l, t);
     nilu_status status = nilu_step(p->value);
     put_back(p);
     move(p, l, 0);
     NILU_TRY(status);
-    *f = dot(p, &size);
+    *f = dot(p, size);
     return NILU_OK;
 }
 
@@ -82,22 +81,28 @@ bool run_judge(run_probe *p, const char *what, int64_t element, double got, doub
     return false;
 }
 
-/* Of two lengths of step h and h/2: the slope between the outer points, extrapolated, and the slopes on either side. */
+/* Of two lengths of step h and h/2: the slope between the outer points, extrapolated, and the slopes on either side.
+ * `noise`: how far rounding may have moved the slope. */
 typedef struct slopes {
-    double slope, right, left, right_half, left_half, jump;
+    double slope, right, left, right_half, left_half, jump, noise;
 } slopes;
 
 static nilu_status measure(run_probe *p, const line *l, double middle, double h, slopes *s)
 {
-    double f[4];
-    for (int i = 0; i < 4; i++)
-        NILU_TRY(f_at(p, l, i == 0 ? h : i == 1 ? -h : i == 2 ? h / 2 : -h / 2, &f[i]));
+    static const double at[] = {1, -1, 0.5, -0.5};
+    double f[4], size, most = 0;
+    for (int i = 0; i < 4; i++) {
+        NILU_TRY(f_at(p, l, at[i] * h, &f[i], &size));
+        most = size > most ? size : most;
+    }
     *s = (slopes){(8 * (f[2] - f[3]) - (f[0] - f[1])) / (6 * h),
                   (f[0] - middle) / h,
                   (middle - f[1]) / h,
                   (f[2] - middle) / (h / 2),
                   (middle - f[3]) / (h / 2),
-                  f[0] - f[1]};
+                  f[0] - f[1],
+                  0};
+    s->noise = 16 * DBL_EPSILON * (p->rounding + most + p->reach * fmax(fabs(s->right), fabs(s->left))) / h;
     return NILU_OK;
 }
 
@@ -127,8 +132,7 @@ static nilu_status check_line(run_probe *p, const char *what, const line *l, dou
         slopes s;
         NILU_TRY(measure(p, l, middle, h, &s));
         double scale = fmax(fmax(fabs(claimed), fabs(s.slope)), 1e-3 * largest);
-        double noise = 16 * DBL_EPSILON * p->rounding / h / p->options->tolerance;
-        scale = fmax(fmax(scale, noise), DBL_MIN);
+        scale = fmax(fmax(scale, s.noise / p->options->tolerance), DBL_MIN);
         double error = fabs(s.slope - claimed) / scale;
         if (!(error >= best)) {
             best = error;
@@ -152,10 +156,10 @@ static nilu_status check_line(run_probe *p, const char *what, const line *l, dou
 nilu_status run_probe_parts(run_probe *p)
 {
     line all = {0};
-    double middle, largest = 0, claimed = 0, norm = 0, size;
-    NILU_TRY(f_at(p, &all, 0, &middle));
-    dot(p, &size);
-    p->rounding = size;
+    double middle, largest = 0, claimed = 0, norm = 0;
+    int64_t elements = 0;
+    NILU_TRY(f_at(p, &all, 0, &middle, &p->rounding));
+    p->reach = 0;
     for (run_part *part = p->part; part < p->part + p->n; part++)
         for (int64_t i = 0; i < part->n; i++) {
             double term = fabs(part->g[i] * part->at[i]);
@@ -163,7 +167,11 @@ nilu_status run_probe_parts(run_probe *p)
             claimed += part->g[i] * part->v[i];
             norm += part->g[i] * part->g[i];
             p->rounding += term == term ? term : 0; /* what a relative change of 2^-53 in x would do */
+            p->reach = fmax(p->reach, fabs(part->at[i]));
+            elements++;
         }
+    if (!elements)
+        return NILU_OK;
     NILU_TRY(check_line(p, N_("everything along a direction"), &all, middle, claimed, 1e3 * sqrt(norm)));
     for (int k = 0; k < p->n; k++) {
         run_part *part = &p->part[k];

@@ -45,7 +45,8 @@ typedef struct run_probe {
     run_part *part;
     nilu_store *kept; /* what steps may change: put back before each; NULL: nothing */
     void **copy;      /* of its values */
-    double rounding;  /* size of the terms that f is made of: how far it can be trusted */
+    double rounding;  /* size of the terms that f is made of, and */
+    double reach;     /* of the largest x: how far f can be trusted */
 } run_probe;
 /* Checks elements of every part, and one direction through all of them. */
 nilu_status run_probe_parts(run_probe *p);

@@ -1,0 +1,64 @@
+/* rows: the test cases of the ops, run in many ways and judged. A row is one case of one op; a way is a data type, an
+ * instruction set, a number of threads, and what the plan may do. Whatever goes wrong is printed with the row, the seed,
+ * what was expected and got, and how to run it alone; the op's test goes on to the next row and fails at its end. */
+#ifndef ROWS_H
+#define ROWS_H
+
+#include "support/support.h"
+#include "plan/plan.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#define ROWS_SLOW true /* everything is checked, in fewer ways and with fewer samples */
+#else
+#define ROWS_SLOW false
+#endif
+
+typedef struct rows_row {
+    const nilu_op *op;
+    const nilu_case *c;
+    int failures; /* of the op so far */
+} rows_row;
+
+typedef struct rows_way {
+    nilu_dtype real, whole;
+    const char *isa; /* NULL: the best */
+    int threads;
+    bool reference;
+    const cpu_kernel *kernel; /* NULL: whichever the plan chooses */
+    const char *without;      /* passes left out */
+    bool wrapped;             /* behind and before other ops, with gradients; else the op alone */
+} rows_way;
+
+/* What came out. In a wrapped way the values behind the op, then the gradients of its float inputs. */
+typedef struct rows_values {
+    int n, gradients; /* values [0, n - gradients) are not gradients */
+    nilu_dtype dtype[GRAPH_MAX_OUT + GRAPH_MAX_IN];
+    nilu_shape shape[GRAPH_MAX_OUT + GRAPH_MAX_IN];
+    void *data[GRAPH_MAX_OUT + GRAPH_MAX_IN];
+    bool composite; /* the op is no node */
+    double operand; /* its largest input, which its intermediate values are as large as */
+    int in_place;   /* instructions whose output took an input's memory */
+    int kernels;    /* instructions that no reference ran */
+    char message[1024];
+} rows_values;
+void rows_free(rows_values *v);
+
+void rows_complain(rows_row *r, const rows_way *w, const char *format, ...) NILU_FORMAT(3, 4);
+/* Builds, plans and runs a row. A status other than OK comes with its message. */
+nilu_status rows_run(const rows_row *r, const rows_way *w, rows_values *v);
+/* The op's reference called as a plain function: the judge, also of composites, of which no plan has a node. */
+nilu_status rows_judge(const rows_row *r, nilu_dtype real, nilu_dtype whole, rows_values *v);
+/* Compares all values; false after a complaint. `exact`: bit by bit. */
+bool rows_same(rows_row *r, const rows_way *w, const char *what, const rows_values *got, const rows_values *want,
+               bool exact);
+/* Output 0 against the numbers known by hand. */
+void rows_want(rows_row *r, const rows_way *w, const rows_values *got);
+/* Are all of the case's floats held exactly by `real`? */
+bool rows_exact(const rows_row *r, nilu_dtype real);
+
+/* Texts of refusals and faults that rows have met, and whether a source's sentence is among them. */
+void rows_heard(const nilu_op *op, const char *message);
+/* Reads the sources in `folder` (src/ops) and prints each sentence that no row has met. Returns how many. */
+int rows_unheard(const char *folder);
+
+#endif
