@@ -59,7 +59,7 @@ static void grad(nilu_back *g)
     nilu_tensor *u = ops_xent_kept(&p, g->dout[0]);
     nilu_tensor *guess = guess_and_truth(&p, lse, o, &truth);
     if (g->need[0] || g->need[2]) {
-        nilu_tensor *dx = nilu_mul(nilu_mul(u, guess), nilu_div(dloss, total));
+        nilu_tensor *dx = ops_xent_kept(&p, nilu_mul(nilu_mul(u, guess), nilu_div(dloss, total)));
         g->din[0] = g->need[0] ? dx : NULL;
         g->din[2] = g->need[2] ? nilu_neg(nilu_sum(dx, NILU_AXES(1), false)) : NULL;
     }
