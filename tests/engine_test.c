@@ -174,7 +174,7 @@ static void names_tell_the_way_back(void **state)
     assert_null(nilu_find(t.g, "delta/x")); /* nobody asked */
     char *text = nilu_graph_text(t.g, "text");
     assert_non_null(text);
-    assert_contains(text, "grad/w1 = matmul(x, delta/add; ta=true tb=false) -> f32 [4, 8]");
+    assert_contains(text, "grad/w1 = matmul(x, delta/add; ta=true tb=false bf16=false) -> f32 [4, 8]");
     nilu_text_free(nl, text);
     text = nilu_graph_text(t.g, "dot");
     assert_contains(text, "digraph");

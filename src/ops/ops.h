@@ -80,6 +80,30 @@ struct ops_dropout {
     int64_t stream;
 };
 
+/* The attributes of movements. */
+struct ops_transpose {
+    nilu_axes axes; /* one for each axis of x */
+};
+struct ops_slice {
+    int64_t axis, start, stop, step;
+};
+struct ops_pad {
+    int64_t axis, before, after;
+    double value;
+};
+struct ops_scatter {
+    int64_t axis, n;
+};
+
+/* ---- movements */
+/* Elements from .. from+n-1 of input k become elements to .. of output 0, of the same data type. */
+void ops_copy(const nilu_call *c, int k, int64_t from, int64_t to, int64_t n);
+double ops_no_flops(const nilu_node *n);
+/* Shape rule of an index, input `i`. */
+nilu_status ops_need_index(nilu_build *b, int i);
+/* Index `i` of input 1; a fault if it is not below `n`. */
+nilu_status ops_index(const nilu_call *c, int64_t i, int64_t n, int64_t *index);
+
 /* ---- random nodes: the key of (seed, a node's stream, step) is a Philox block of the three; element i of the node is
  * draw i of that key, in every data type. Dropout keeps element i where base_uniform(key, i) >= rate. */
 base_key ops_random_key(uint64_t seed, int64_t stream, int64_t step);
