@@ -840,6 +840,84 @@ NILU_API nilu_status nilu_run_data(const nilu_run *run, const char *where, const
                                    nilu_data **data);
 /* The i-th line of metrics.jsonl; false past the last. */
 NILU_API bool nilu_run_epoch(const nilu_run *run, int i, nilu_epoch *epoch);
+/* ---- forensics: one sample in a trained network ------------------------------------------------------------------------
+ * A scene shows what passed forward and what error came back, layer by layer, from either of two starts: the loss, where the
+ * accident happened, or the gap between the accused answer and its rival, which says why this answer and not that one. */
+
+typedef struct nilu_scene nilu_scene;
+#define NILU_LAYER_NAME 64
+
+typedef enum nilu_start { NILU_FROM_LOSS, NILU_FROM_GAP, NILU_STARTS } nilu_start;
+
+typedef struct nilu_scene_options {
+    size_t size;      /* sizeof(nilu_scene_options) */
+    nilu_dtype dtype; /* arithmetic: NILU_F64, or NILU_F32 as in training */
+    nilu_task task;   /* NILU_TASK_CLASSES or NILU_TASK_NUMBERS */
+    const char *loss; /* as for nilu_loss; NULL: by the task */
+} nilu_scene_options;
+#define NILU_SCENE_DEFAULT {sizeof(nilu_scene_options), NILU_F64, NILU_TASK_CLASSES, NULL}
+
+/* A scene of `model` with the parameters of `weights`, which are copied. Samples are [features] f32 as nilu_data_batch hands
+ * them out, answers [outputs]. MODEL if the weights are of another model. Freed by nilu_scene_free. */
+NILU_API nilu_status nilu_scene_new(nilu *nl, const nilu_model *model, const nilu_store *weights, int64_t features,
+                                    int64_t outputs, const nilu_scene_options *options, nilu_scene **scene);
+NILU_API void nilu_scene_free(nilu_scene *scene);
+/* Looks at a sample x [features]. Its truth is `label` (classes) or target [outputs] (numbers). `accused` is the output whose
+ * answer is asked about; -1: the largest of classes, the first of numbers. Its rival is the truth or, where the accused is
+ * the truth, the largest of the others. RANGE for a label or output that is none. */
+NILU_API nilu_status nilu_scene_look(nilu_scene *scene, const float *x, int32_t label, const float *target, int accused);
+
+typedef struct nilu_verdict {
+    int64_t features, outputs;
+    const double *x, *y; /* [features] what was seen, [outputs] what was answered (logits); owned by the scene */
+    double loss;
+    double gap;          /* y[accused] - y[rival]; y[accused] alone for numbers */
+    int label;           /* -1 for numbers */
+    int accused, rival;  /* rival: -1 for numbers */
+} nilu_verdict;
+NILU_API void nilu_scene_verdict(const nilu_scene *scene, nilu_verdict *out);
+/* The error that arrives at the sample itself: d loss / dx or d gap / dx, [features]. */
+NILU_API const double *nilu_scene_error(const nilu_scene *scene, nilu_start start);
+
+/* One layer's part: z = x . weight + bias, a = f(z); and the way back, a neuron's four steps: received, filtered by f'(z) to
+ * delta, weight gradient x . delta, passed on delta . weight^T. Owned by the scene, valid until its next call. */
+typedef struct nilu_layer_view {
+    const char *name, *activation;        /* "fc1"; the op's name, "" if there is none */
+    int64_t in, out;
+    const char *weight_name, *bias_name;  /* in the store; bias_name "" where there is none */
+    const double *weight, *bias;          /* [in, out]; [out] or NULL */
+    const double *x, *z, *a;              /* [in], [out], [out] */
+    const double *slope;                  /* f'(z) [out]; relu's is 0 at z = 0 */
+    const double *received, *delta;       /* [out]: the error at a from everyone who read it, the error at z */
+    const double *passed;                 /* [in]: what this layer passes back to its input */
+} nilu_layer_view;
+NILU_API int nilu_scene_layers(const nilu_scene *scene);
+/* Layer i in the order of the forward pass; false if there is none. */
+NILU_API bool nilu_scene_layer(nilu_scene *scene, int i, nilu_start start, nilu_layer_view *out);
+
+/* Do the parts add up? For a net of linear layers and functions with f(cz) = c f(z) for c > 0 (relu and its kin)
+ * gap = sum of x . d gap/dx  +  sum of bias . d gap/d bias exactly; for others `residual` says how much is missing. */
+typedef struct nilu_conservation {
+    double gap, inputs, biases, residual;
+} nilu_conservation;
+NILU_API void nilu_scene_conservation(const nilu_scene *scene, nilu_conservation *out);
+
+/* Other worlds: the network run once with `worlds` changes at a time, each in a row of its own, in f32. */
+typedef struct nilu_whatif nilu_whatif;
+NILU_API nilu_status nilu_whatif_new(nilu *nl, const nilu_model *model, const nilu_store *weights, int64_t features,
+                                     int64_t outputs, int worlds, nilu_whatif **whatif);
+NILU_API void nilu_whatif_free(nilu_whatif *whatif);
+/* All worlds become the real one with sample x [features]. */
+NILU_API void nilu_whatif_reset(nilu_whatif *whatif, const float *x);
+/* What is seen in one world, [features], to be written to; NULL if there is no such world. */
+NILU_API float *nilu_whatif_x(nilu_whatif *whatif, int world);
+/* In this world neuron `neuron` of layer `layer` (counted as nilu_scene_layer counts) puts out `value`, whatever comes in. */
+NILU_API nilu_status nilu_whatif_hold(nilu_whatif *whatif, int world, int layer, int64_t neuron, double value);
+/* In this world its sum z is larger by `amount`: by (w' - w) x_i for a weight from input i that is w' instead of w. */
+NILU_API nilu_status nilu_whatif_nudge(nilu_whatif *whatif, int world, int layer, int64_t neuron, double amount);
+NILU_API nilu_status nilu_whatif_run(nilu_whatif *whatif);
+/* The answer in one world [outputs], until the next run. */
+NILU_API const float *nilu_whatif_y(const nilu_whatif *whatif, int world);
 
 #ifdef __cplusplus
 }

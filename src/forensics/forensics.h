@@ -1,0 +1,32 @@
+/* forensics: who is to blame. A trained network is looked at with one sample in it: what passed forward, what error came
+ * back, what would have happened otherwise. Results are plain numbers; showing them is the report room's business.
+ *
+ * Invariants: nothing here changes the trained weights (scenes and other worlds hold their own copies); everything is read
+ * off the graph, never off the layers it was written with, so it holds for every net that can be built. */
+#ifndef FORENSICS_H
+#define FORENSICS_H
+
+#include "ops/ops.h"
+
+#include "nn/nn.h"
+
+/* A layer with weights, as it is found in a graph: z = x · w + b, a = f(z). */
+typedef struct forensics_site {
+    char name[NILU_LAYER_NAME];
+    nilu_tensor *x, *w, *b, *z, *a; /* x: the product's operand; b NULL: none; a is z where f is nothing */
+    bool transposed;                /* w is [out, in] */
+    int64_t in, out;
+} forensics_site;
+/* The layers of `g` in the order in which they run: fills at most `room` of site[] and returns how many there are; -1: no
+ * memory. A layer is a product of a matrix of values with a parameter, what is added to it that is a parameter, and the
+ * one elementwise function that alone reads the sum. */
+int forensics_sites(const nilu_graph *g, forensics_site *site, int room);
+
+/* A store of its own for a plan in `dtype`, with the parameters of `weights` in it. */
+nilu_status forensics_weights(nilu *nl, const nilu_store *weights, nilu_dtype dtype, nilu_store **copy);
+
+/* Builds `model` for n samples into a new graph, for evaluation: x is the input "x", *y the answer. */
+nilu_status forensics_build(nilu *nl, const nilu_model *model, int64_t n, int64_t features, int64_t outputs, nilu_graph **g,
+                            nilu_tensor **y);
+
+#endif
