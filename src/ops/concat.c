@@ -48,10 +48,10 @@ static nilu_status ref(const nilu_call *c)
 }
 
 static const nilu_case cases[] = {
-    {"by hand", "2 3", .attr = "axis=0", .fill = "count", .want = "0 1 2 3 4"},
-    {"columns by hand", "2x1 2x2", .attr = "axis=1", .fill = "count", .want = "0 2 3 1 4 5"},
-    {"rows by hand", "1x2 2x2", .attr = "axis=0", .fill = "count", .want = "0 1 2 3 4 5"},
-    {"last axis by -1", "2x1 2x2", .attr = "axis=-1", .fill = "count", .want = "0 2 3 1 4 5"},
+    {"by hand", "2 3", .attr = "axis=0", .fill = "list 0 1 2 3 4", .want = "0 1 2 3 4"},
+    {"columns by hand", "2x1 2x2", .attr = "axis=1", .fill = "list 0 1 2 3 4 5", .want = "0 2 3 1 4 5"},
+    {"rows by hand", "1x2 2x2", .attr = "axis=0", .fill = "list 0 1 2 3 4 5", .want = "0 1 2 3 4 5"},
+    {"last axis by -1", "2x1 2x2", .attr = "axis=-1", .fill = "list 0 1 2 3 4 5", .want = "0 2 3 1 4 5"},
     {"one alone", "2x3", .attr = "axis=0", .fill = "count", .want = "0 1 2 3 4 5"},
     {"five of them", "2x3 2x1 2x4 2x1 2x2", .attr = "axis=1"},
     {"middle axis", "3x2x5 3x4x5", .attr = "axis=1"},

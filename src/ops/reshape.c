@@ -13,8 +13,8 @@ static nilu_status shape(nilu_build *b)
     struct reshape *t = b->attr;
     int64_t count = base_count(b->in[0]->shape), known = 1;
     int open = -1;
-    NILU_NEED_AS(b, NILU_E_ATTRIBUTE, t->shape.rank >= 0 && t->shape.rank <= NILU_MAX_RANK, N_("the shape has %d dimensions, but at most %d are possible"),
-                 t->shape.rank, NILU_MAX_RANK);
+    if (t->shape.rank < 0 || t->shape.rank > NILU_MAX_RANK)
+        return graph_out(b, 0, b->in[0]->dtype, t->shape); /* which refuses it */
     for (int d = 0; d < t->shape.rank; d++) {
         int64_t n = t->shape.dim[d];
         NILU_NEED_AS(b, NILU_E_ATTRIBUTE, n >= -1, N_("dimension %d is %lld; give 0 or more, or -1 for what is left"), d, (long long)n);
