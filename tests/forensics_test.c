@@ -65,6 +65,10 @@ static void parts_add_up(void **state)
                     nilu_conservation sum;
                     sample(&n, (uint64_t)(seed * 100 + k), x);
                     assert_ok(n.nl, nilu_scene_look(s, x, k % 5, NULL, -1));
+                    nilu_verdict v;
+                    nilu_scene_verdict(s, &v);
+                    assert_true(v.rival != v.accused && (v.rival == v.label || v.accused == v.label));
+                    assert_near(v.gap, v.y[v.accused] - v.y[v.rival], 1e-6);
                     nilu_scene_conservation(s, &sum);
                     double off = fabs(sum.residual) / fmax(fabs(sum.gap), 0.1);
                     worst[wide] = fmax(worst[wide], off);
