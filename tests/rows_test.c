@@ -100,6 +100,25 @@ static void everywhere(rows_row *r, rows_way w, const char *what, const rows_val
     rows_free(&first);
 }
 
+/* A wrapped way: fused, and one by one (which is where kernels work in place), against the reference. */
+static void wrapped(rows_row *r, rows_way w, const rows_values *judge)
+{
+    rows_values reference;
+    w.wrapped = w.reference = true;
+    w.threads = 1;
+    if (rows_run(r, &w, &reference) != NILU_OK) {
+        rows_complain(r, &w, "%s", reference.message);
+    } else {
+        reference.composite = judge->composite;
+        reference.operand = judge->operand;
+        w.reference = false;
+        everywhere(r, w, "fused against reference", &reference);
+        w.without = "simplify,cse,fuse,fold";
+        everywhere(r, w, "one by one against reference", &reference);
+    }
+    rows_free(&reference);
+}
+
 static bool is_for(const cpu_kernel *k, const nilu_op *op)
 {
     return strcmp(k->op, op->name) == 0 || (op->elementwise && strcmp(k->op, "elementwise") == 0);
@@ -124,6 +143,14 @@ static void every_kernel(rows_row *r, const rows_way *like, const rows_values *w
         if (accepted)
             everywhere(r, w, "kernel against reference", want);
     }
+}
+
+static bool has_attr(const nilu_op *op, const char *name)
+{
+    for (int i = 0; i < GRAPH_MAX_FIELDS && op->fields[i].name; i++)
+        if (strcmp(op->fields[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 static void value(rows_row *r)
@@ -152,20 +179,12 @@ static void value(rows_row *r)
         rows_free(&reference);
         w.reference = false;
         every_kernel(r, &w, &judge);
+        w.reference = false;
+        wrapped(r, w, &judge);
+        w.bf16 = w.real == NILU_F32 && has_attr(r->op, "bf16");
+        if (w.bf16)
+            wrapped(r, w, &judge);
         rows_free(&judge);
-
-        w.wrapped = w.reference = true;
-        if (rows_run(r, &w, &reference) != NILU_OK) {
-            rows_complain(r, &w, "%s", reference.message);
-        } else {
-            reference.composite = judge.composite;
-            reference.operand = judge.operand;
-            w.reference = false;
-            everywhere(r, w, "fused against reference", &reference);
-            w.without = "simplify,cse,fuse,fold";
-            everywhere(r, w, "one by one against reference", &reference);
-        }
-        rows_free(&reference);
     }
 }
 
@@ -404,11 +423,26 @@ static void every_sentence_is_met(void **state)
     assert_int_equal(rows_unheard(NILU_SOURCE_DIR "/src/ops"), 0);
 }
 
+static void every_way_was_taken(void **state)
+{
+    (void)state;
+    const cpu_kernel *k;
+    int bad = 0;
+    for (size_t i = 0; (k = cpu_kernel_at(i)); i++) {
+        bool possible = !strstr(k->name, "bf16") || cpu_isa_find(NULL)->gemm_bf16;
+        if (possible && !rows_were_taken.kernel[i] && ++bad)
+            print_error("no row runs the kernel %s\n", k->name);
+    }
+    assert_int_equal(bad, 0);
+    assert_true(rows_were_taken.in_place > 1000);
+    assert_true(rows_were_taken.shared > 1000 || !cpu_kernel_at(0));
+}
+
 int main(int argc, char **argv)
 {
     struct CMUnitTest tests[256] = {{0}};
     size_t n = 0;
-    for (size_t i = 0; i < graph_op_count() && n < COUNT(tests) - 3; i++)
+    for (size_t i = 0; i < graph_op_count() && n < COUNT(tests) - 4; i++)
         if (argc < 2 || strcmp(argv[1], graph_op_at(i)->name) == 0)
             tests[n++] = (struct CMUnitTest){graph_op_at(i)->name, op_rows, NULL, NULL, (void *)graph_op_at(i)};
     only_case = argc > 2 ? argv[2] : NULL;
@@ -421,6 +455,7 @@ int main(int argc, char **argv)
         tests[n++] =
             (struct CMUnitTest){"closed_under_differentiation", closed_under_differentiation, NULL, NULL, NULL};
         tests[n++] = (struct CMUnitTest){"every_sentence_is_met", every_sentence_is_met, NULL, NULL, NULL};
+        tests[n++] = (struct CMUnitTest){"every_way_was_taken", every_way_was_taken, NULL, NULL, NULL};
     }
     return _cmocka_run_group_tests("rows", tests, n, NULL, NULL);
 }

@@ -146,7 +146,8 @@ typedef struct nilu_case {
     const char *fill;      /* NULL: random normal; "zero", "ones", "positive", "unit" in (0, 1), "count" 0, 1, 2, …,
                               "list 1 2 3 …" all inputs' elements in order */
     double gain;           /* inputs are multiplied by this; 0 is 1 */
-    const char *want;      /* elements of output 0 known by hand or from elsewhere, separated by blanks; NULL: none */
+    const char *want;      /* elements of output 0 known by hand or from elsewhere, separated by blanks, behind its shape
+                              where that is not plain: "[2, 1] 3 12"; NULL: none */
     const char *error;     /* text that the refusal must contain */
     const char *fault;     /* text that the failing step must contain */
     bool kinky;            /* inputs may lie on kinks: finite differences are not asked */

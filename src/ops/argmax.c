@@ -10,8 +10,9 @@ static nilu_status ref(const nilu_call *c)
 }
 
 static const nilu_case cases[] = {
-    {"by hand", "2x3", .attr = "axis=1", .fill = "list 4 -1 2 0 9 3", .want = "0 1"},
-    {"by hand, down the columns, kept", "2x3", .attr = "axis=0 keep=1", .fill = "list 4 -1 2 0 9 3", .want = "0 1 1"},
+    {"by hand", "2x3", .attr = "axis=1", .fill = "list 4 -1 2 0 9 3", .want = "[2] 0 1"},
+    {"by hand, down the columns, kept", "2x3", .attr = "axis=0 keep=1", .fill = "list 4 -1 2 0 9 3",
+     .want = "[1, 3] 0 1 1"},
     {"the first of equals", "2x4", .attr = "axis=-1", .fill = "list 1 2 2 1 7 7 7 7", .want = "1 0"},
     {"the first NaN wins", "2x3", .attr = "axis=1", .fill = "list 1 nan nan nan -inf inf", .want = "1 0"},
     {"infinity", "3", .attr = "axis=0", .fill = "list 1 -inf inf", .want = "2"},

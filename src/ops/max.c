@@ -22,8 +22,8 @@ static nilu_status ref(const nilu_call *c)
 
 static const nilu_case cases[] = {
     {"by hand, all axes", "2x3", .fill = "list 4 -1 2 0 9 3", .want = "9"},
-    {"by hand, last axis", "2x3", .attr = "axes=1", .fill = "list 4 -1 2 0 9 3", .want = "4 9"},
-    {"by hand, first axis kept", "2x3", .attr = "axes=0 keep=1", .fill = "list 4 -1 2 0 9 3", .want = "4 9 3"},
+    {"by hand, last axis", "2x3", .attr = "axes=1", .fill = "list 4 -1 2 0 9 3", .want = "[2] 4 9"},
+    {"by hand, first axis kept", "2x3", .attr = "axes=0 keep=1", .fill = "list 4 -1 2 0 9 3", .want = "[1, 3] 4 9 3"},
     {"by hand, two axes of three", "2x3x4", .attr = "axes=0,2", .fill = "count", .want = "15 19 23"},
     {"scalar", "s", .fill = "list 7", .want = "7"},
     {"all equal", "4", .fill = "ones", .want = "1", .kinky = true},

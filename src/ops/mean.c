@@ -34,8 +34,8 @@ static nilu_status ref(const nilu_call *c)
 static const nilu_case cases[] = {
     {"by hand, all axes", "2x3", .fill = "count", .want = "2.5"},
     {"by hand, first axis", "2x3", .attr = "axes=0", .fill = "count", .want = "1.5 2.5 3.5"},
-    {"by hand, last axis kept", "2x3", .attr = "axes=-1 keep=1", .fill = "count", .want = "1 4"},
-    {"by hand, two axes of three", "2x3x4", .attr = "axes=0,2", .fill = "count", .want = "7.5 11.5 15.5"},
+    {"by hand, last axis kept", "2x3", .attr = "axes=-1 keep=1", .fill = "count", .want = "[2, 1] 1 4"},
+    {"by hand, two axes of three", "2x3x4", .attr = "axes=0,2", .fill = "count", .want = "[3] 7.5 11.5 15.5"},
     {"scalar", "s", .fill = "list 7", .want = "7"},
     {"infinity", "2x2", .attr = "axes=1", .fill = "list inf 1 -inf inf", .want = "inf nan", .kinky = true},
     {"random", "5x7", .attr = "axes=1"},

@@ -22,8 +22,8 @@ static nilu_status ref(const nilu_call *c)
 
 static const nilu_case cases[] = {
     {"by hand, all axes", "2x3", .fill = "list 4 -1 2 0 9 3", .want = "-1"},
-    {"by hand, last axis", "2x3", .attr = "axes=1", .fill = "list 4 -1 2 0 9 3", .want = "-1 0"},
-    {"by hand, first axis kept", "2x3", .attr = "axes=0 keep=1", .fill = "list 4 -1 2 0 9 3", .want = "0 -1 2"},
+    {"by hand, last axis", "2x3", .attr = "axes=1", .fill = "list 4 -1 2 0 9 3", .want = "[2] -1 0"},
+    {"by hand, first axis kept", "2x3", .attr = "axes=0 keep=1", .fill = "list 4 -1 2 0 9 3", .want = "[1, 3] 0 -1 2"},
     {"by hand, two axes of three", "2x3x4", .attr = "axes=0,2", .fill = "count", .want = "0 4 8"},
     {"scalar", "s", .fill = "list 7", .want = "7"},
     {"all equal", "4", .fill = "ones", .want = "1", .kinky = true},

@@ -68,8 +68,8 @@ static nilu_status ref(const nilu_call *c)
 
 static const nilu_case cases[] = {
     {"by hand, all axes", "2x3", .fill = "list 1 2 3 4 5 6", .want = "720"},
-    {"by hand, last axis", "2x3", .attr = "axes=1", .fill = "list 1 2 3 4 5 6", .want = "6 120"},
-    {"by hand, first axis kept", "2x3", .attr = "axes=0 keep=1", .fill = "list 1 2 3 4 5 6", .want = "4 10 18"},
+    {"by hand, last axis", "2x3", .attr = "axes=1", .fill = "list 1 2 3 4 5 6", .want = "[2] 6 120"},
+    {"by hand, first axis kept", "2x3", .attr = "axes=0 keep=1", .fill = "list 1 2 3 4 5 6", .want = "[1, 3] 4 10 18"},
     {"by hand, two axes of three", "2x3x2", .attr = "axes=0,2", .fill = "list 1 2 3 4 5 6 1 -1 2 0.5 1 1",
      .want = "-2 12 30"},
     {"scalar", "s", .fill = "list 7", .want = "7"},

@@ -4,18 +4,21 @@
 
 #define SEED 0
 
+rows_taken rows_were_taken;
+
 static void describe(const rows_way *w, char *text, size_t room)
 {
     if (!w) {
         *text = 0;
         return;
     }
-    snprintf(text, room, " [%s, %s, %s, %d threads%s%s%s%s]", nilu_dtype_name(w->real), w->isa ? w->isa : "best",
+    snprintf(text, room, " [%s, %s, %s, %d threads%s%s%s%s%s]", nilu_dtype_name(w->real), w->isa ? w->isa : "best",
              w->reference ? "reference"
              : w->kernel  ? w->kernel->name
                           : "any kernel",
              w->threads, w->wrapped ? ", wrapped" : "", w->without ? ", without " : "", w->without ? w->without : "",
-             w->whole == NILU_I64 ? ", i64" : "");
+             w->whole == NILU_I64 ? ", i64" : "",
+             w->bf16 ? ", products in bf16" : "");
 }
 
 void rows_complain(rows_row *r, const rows_way *w, const char *format, ...)
@@ -146,6 +149,16 @@ static bool overlaps(const nilu_plan *p, const plan_step *s)
     return false;
 }
 
+static void take_note(const nilu_plan *p, const plan_step *s)
+{
+    const cpu_kernel *k;
+    rows_were_taken.in_place += overlaps(p, s);
+    rows_were_taken.shared += p->threads > 1 && !s->alone;
+    for (size_t i = 0; (k = cpu_kernel_at(i)); i++)
+        if (k == s->kernel && i < COUNT(rows_were_taken.kernel))
+            rows_were_taken.kernel[i] = true;
+}
+
 static const plan_step *step_of(const nilu_plan *p, const nilu_op *op)
 {
     for (int i = 0; i < p->nstep; i++)
@@ -184,6 +197,7 @@ static nilu_status execute(nilu *nl, const rows_row *r, const rows_way *w, progr
     o.reference = w->reference;
     o.kernels = w->kernel ? w->kernel->name : NULL;
     o.without = w->without;
+    o.bf16 = w->bf16;
     nilu_status status = nilu_compile(p->made.g, store, p->n, p->fetch, &o, &plan);
     if (status == NILU_OK && w->threads > 1)
         share(plan, w->threads);
@@ -194,10 +208,8 @@ static nilu_status execute(nilu *nl, const rows_row *r, const rows_way *w, progr
     for (int i = 0; i < p->n && status == NILU_OK; i++)
         add_value(v, nilu_fetched_dtype(plan, i), nilu_fetched_shape(plan, i), nilu_fetched(plan, i));
     v->gradients = status == NILU_OK ? p->gradients : 0;
-    for (int i = 0; plan && i < plan->nstep; i++) {
-        v->in_place += overlaps(plan, &plan->step[i]);
-        v->kernels += plan->step[i].kernel && !plan->step[i].copy;
-    }
+    for (int i = 0; status == NILU_OK && i < plan->nstep; i++)
+        take_note(plan, &plan->step[i]);
     const plan_step *own = plan ? step_of(plan, r->op) : NULL;
     if (w->kernel && own && own->kernel != w->kernel) {
         status = base_fail(nl, NILU_E_UNSUPPORTED, "the kernel accepts the node, but the plan did not choose it");

@@ -27,6 +27,7 @@ typedef struct rows_way {
     const cpu_kernel *kernel; /* NULL: whichever the plan chooses */
     const char *without;      /* passes left out */
     bool wrapped;             /* behind and before other ops, with gradients; else the op alone */
+    bool bf16;                /* products round their operands */
 } rows_way;
 
 /* What came out. In a wrapped way the values behind the op, then the gradients of its float inputs. */
@@ -37,11 +38,17 @@ typedef struct rows_values {
     void *data[GRAPH_MAX_OUT + GRAPH_MAX_IN];
     bool composite; /* the op is no node */
     double operand; /* its largest input, which its intermediate values are as large as */
-    int in_place;   /* instructions whose output took an input's memory */
-    int kernels;    /* instructions that no reference ran */
     char message[1024];
 } rows_values;
 void rows_free(rows_values *v);
+
+/* What all ways together have come by. */
+typedef struct rows_taken {
+    int in_place;   /* instructions whose output took an input's memory */
+    int shared;     /* instructions that several threads ran together */
+    bool kernel[64]; /* rows of kernels.inc that ran */
+} rows_taken;
+extern rows_taken rows_were_taken;
 
 void rows_complain(rows_row *r, const rows_way *w, const char *format, ...) NILU_FORMAT(3, 4);
 /* Builds, plans and runs a row. A status other than OK comes with its message. */

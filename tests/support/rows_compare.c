@@ -123,6 +123,13 @@ void rows_want(rows_row *r, const rows_way *w, const rows_values *got)
     double relative = got->dtype[0] == NILU_F64 ? 4e-15 : got->dtype[0] == NILU_BF16 ? 0x1p-6 : 2e-6;
     if (w->real == NILU_F32 && got->dtype[0] == NILU_F64)
         relative = 2e-6;
+    if (*p == '[') {
+        char dims[BASE_SHAPE_TEXT];
+        size_t length = strlen(base_shape_text(got->shape[0], dims));
+        if (strncmp(p, dims, length) != 0)
+            rows_complain(r, w, "known by hand: expected the shape %.*s, got %s", (int)strcspn(p, "]") + 1, p, dims);
+        p += strcspn(p, "]") + 1;
+    }
     for (char *end; i < n; i++, p = end) {
         double want = strtod(p, &end), have = base_load(got->dtype[0], got->data[0], i);
         if (end == p)
