@@ -36,7 +36,8 @@ nilu_status data_array_check(nilu *nl, data_array *a, uint64_t have)
     char text[BASE_SHAPE_TEXT];
     const char *path = a->file.path;
     if (a->shape.rank == 0)
-        return base_fail(nl, NILU_E_DATA, N_("%s: holds a single number; the first dimension must count samples"), path);
+        return base_fail(nl, NILU_E_DATA, N_("%s: holds a single number; the first dimension must count samples"),
+                         path);
     size_t width = 1, bytes;
     bool fits = true;
     for (int i = 1; i < a->shape.rank; i++)
@@ -45,8 +46,8 @@ nilu_status data_array_check(nilu *nl, data_array *a, uint64_t have)
     base_shape_text(a->shape, text);
     if (!fits || bytes > have)
         return base_fail(nl, NILU_E_FILE_CORRUPT,
-                         N_("%s: its header claims %s %s, more than the %llu bytes that follow; is the file cut off?"), path,
-                         text, data_type_name(a->type), (unsigned long long)have);
+                         N_("%s: its header claims %s %s, more than the %llu bytes that follow; is the file cut off?"),
+                         path, text, data_type_name(a->type), (unsigned long long)have);
     if (bytes < have)
         return base_fail(nl, NILU_E_FILE_CORRUPT,
                          N_("%s: %llu bytes follow after the %s %s that its header claims; the file is damaged"), path,
@@ -76,30 +77,34 @@ static uint64_t fortran_place(const data_array *a, int64_t i, int64_t j)
     return place + (uint64_t)i;
 }
 
-bool data_array_row(const data_array *a, int64_t i, void *raw)
+bool data_array_read(const data_array *a, int64_t row, int64_t first, int64_t n, void *raw)
 {
     size_t size = data_type_size(a->type);
     if (!a->fortran)
-        return data_file_at(&a->file, a->offset + (uint64_t)i * (uint64_t)a->width * size, raw, (size_t)a->width * size);
+        return data_file_at(&a->file, a->offset + (uint64_t)(row * a->width + first) * size, raw, (size_t)n * size);
     bool ok = true;
-    for (int64_t j = 0; j < a->width && ok; j++)
-        ok = data_file_at(&a->file, a->offset + fortran_place(a, i, j) * size, (char *)raw + (size_t)j * size, size);
+    for (int64_t j = 0; j < n && ok; j++)
+        ok = data_file_at(&a->file, a->offset + fortran_place(a, row, first + j) * size, (char *)raw + (size_t)j * size,
+                          size);
     return ok;
 }
 
-static uint64_t load_word(const unsigned char *at, size_t size, bool big_endian)
+/* Turns the bytes of each element round. */
+static void turn(unsigned char *at, int64_t n, size_t size)
 {
-    uint64_t v = 0;
-    for (size_t i = 0; i < size; i++)
-        v = v << 8 | at[big_endian ? i : size - 1 - i];
-    return v;
+    for (int64_t i = 0; i < n; i++, at += size)
+        for (size_t k = 0; k < size / 2; k++) {
+            unsigned char held = at[k];
+            at[k] = at[size - 1 - k];
+            at[size - 1 - k] = held;
+        }
 }
 
 /* IEEE binary16: 1 sign, 5 exponent, 10 fraction bits. */
-static double from_half(uint64_t h)
+static double from_half(uint16_t h)
 {
-    int exponent = (int)(h >> 10 & 31);
-    double fraction = (double)(h & 1023), v;
+    int exponent = h >> 10 & 31;
+    double fraction = h & 1023, v;
     if (exponent == 31)
         v = fraction != 0 ? NAN : INFINITY;
     else
@@ -107,42 +112,34 @@ static double from_half(uint64_t h)
     return h >> 15 ? -v : v;
 }
 
-static double number(data_type type, uint64_t word)
-{
-    float f;
-    double d;
-    uint32_t half_word = (uint32_t)word;
-    switch (type) {
-    case DATA_I8:
-        return (int8_t)word;
-    case DATA_I16:
-        return (int16_t)word;
-    case DATA_I32:
-        return (int32_t)word;
-    case DATA_I64:
-        return (double)(int64_t)word;
-    case DATA_F16:
-        return from_half(word);
-    case DATA_F32:
-        memcpy(&f, &half_word, 4);
-        return f;
-    case DATA_F64:
-        memcpy(&d, &word, 8);
-        return d;
-    default:
-        return (double)word;
-    }
-}
+#define NUMBERS(code, type, expression)                                                                                \
+    case code:                                                                                                         \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            type v;                                                                                                    \
+            memcpy(&v, (const char *)raw + (size_t)i * sizeof v, sizeof v);                                            \
+            out[i] = expression;                                                                                       \
+        }                                                                                                              \
+        break;
 
-void data_array_numbers(const data_array *a, const void *raw, int64_t n, double *out)
+void data_array_numbers(const data_array *a, void *raw, int64_t n, double *out)
 {
-    const unsigned char *at = raw;
-    size_t size = data_type_size(a->type);
-    if (a->type == DATA_U8 || a->type == DATA_BOOL) {
-        for (int64_t i = 0; i < n; i++)
-            out[i] = a->type == DATA_BOOL ? at[i] != 0 : at[i];
-        return;
+    const bool big_endian_here = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+    if (a->big_endian != big_endian_here)
+        turn(raw, n, data_type_size(a->type));
+    switch (a->type) {
+        NUMBERS(DATA_BOOL, uint8_t, v != 0)
+        NUMBERS(DATA_U8, uint8_t, v)
+        NUMBERS(DATA_I8, int8_t, v)
+        NUMBERS(DATA_U16, uint16_t, v)
+        NUMBERS(DATA_I16, int16_t, v)
+        NUMBERS(DATA_U32, uint32_t, v)
+        NUMBERS(DATA_I32, int32_t, v)
+        NUMBERS(DATA_U64, uint64_t, (double)v)
+        NUMBERS(DATA_I64, int64_t, (double)v)
+        NUMBERS(DATA_F16, uint16_t, from_half(v))
+        NUMBERS(DATA_F32, float, (double)v)
+        NUMBERS(DATA_F64, double, v)
+    default:
+        break;
     }
-    for (int64_t i = 0; i < n; i++)
-        out[i] = number(a->type, load_word(at + (size_t)i * size, size, a->big_endian));
 }

@@ -174,10 +174,10 @@ static nilu_status refill(data_csv *c)
     uint64_t left = c->file->size - c->next;
     size_t want = left < c->cap - c->len ? (size_t)left : c->cap - c->len;
     if (!data_file_at(c->file, c->next, c->window + c->len, want))
-        return base_fail(c->nl, NILU_E_FILE_READ, N_("%s: reading failed at byte %llu; did the file change?"), c->file->path,
-                         (unsigned long long)c->next);
+        return base_fail(c->nl, NILU_E_FILE_READ, N_("%s: reading failed at byte %llu; did the file change?"),
+                         c->file->path, (unsigned long long)c->next);
     if (c->print)
-        data_print_add(c->print, c->window + c->len, want);
+        XXH64_update(c->print, c->window + c->len, want);
     c->len += want;
     c->next += want;
     return NILU_OK;
@@ -190,8 +190,9 @@ static nilu_status first_record(data_csv *c, const char *at, size_t n)
     for (size_t i = 0; i < n; i++)
         cells += is_end(at[i], c->delimiter);
     if (cells > CELL_LIMIT)
-        return base_fail(c->nl, NILU_E_UNSUPPORTED, N_("%s: its first row has %zu cells; at most %d columns are possible"),
-                         c->file->path, cells, CELL_LIMIT);
+        return base_fail(c->nl, NILU_E_UNSUPPORTED,
+                         N_("%s: its first row has %zu cells; at most %d columns are possible"), c->file->path, cells,
+                         CELL_LIMIT);
     c->record.cell = base_calloc(c->nl, cells, sizeof(data_cell));
     c->record.cap = (int)cells;
     return c->record.cell ? NILU_OK : NILU_E_NO_MEMORY;
@@ -229,10 +230,11 @@ nilu_status data_csv_next(data_csv *c, bool *more)
         if (!c->expected)
             c->expected = r->cells;
         if (r->cells != c->expected)
-            return base_fail(c->nl, NILU_E_FILE_CORRUPT,
-                             N_("%s:%lld: this row has %d cells, but the first row has %d; cells with the delimiter in them "
-                                "must be quoted"),
-                             c->file->path, (long long)c->line, r->cells, c->expected);
+            return base_fail(
+                c->nl, NILU_E_FILE_CORRUPT,
+                N_("%s:%lld: this row has %d cells, but the first row has %d; cells with the delimiter in them "
+                   "must be quoted"),
+                c->file->path, (long long)c->line, r->cells, c->expected);
         return NILU_OK;
     }
 }

@@ -9,8 +9,8 @@ nilu_status data_idx_header(nilu *nl, data_array *a)
     if (!data_file_at(&a->file, 0, head, 4))
         return base_fail(nl, NILU_E_FILE_CORRUPT, N_("%s: ends before the 4 bytes that begin an IDX file"), path);
     if (head[0] || head[1])
-        return base_fail(nl, NILU_E_FILE_CORRUPT, N_("%s: is no IDX file: it begins with %02x %02x instead of 00 00"), path,
-                         head[0], head[1]);
+        return base_fail(nl, NILU_E_FILE_CORRUPT, N_("%s: is no IDX file: it begins with %02x %02x instead of 00 00"),
+                         path, head[0], head[1]);
     switch (head[2]) {
     case 0x08:
         a->type = DATA_U8;
@@ -31,7 +31,8 @@ nilu_status data_idx_header(nilu *nl, data_array *a)
         a->type = DATA_F64;
         break;
     default:
-        return base_fail(nl, NILU_E_FILE_CORRUPT, N_("%s: has type code 0x%02x, which IDX does not know"), path, head[2]);
+        return base_fail(nl, NILU_E_FILE_CORRUPT, N_("%s: has type code 0x%02x, which IDX does not know"), path,
+                         head[2]);
     }
     int rank = head[3];
     if (rank < 1 || rank > NILU_MAX_RANK)

@@ -91,7 +91,10 @@ static bool take_header(reader *r, char descr[16], bool *fortran, nilu_shape *sh
         char key[16];
         if (!take_text(r, key, sizeof key) || !take(r, ':'))
             return false;
-        int which = strcmp(key, "descr") == 0 ? 0 : strcmp(key, "fortran_order") == 0 ? 1 : strcmp(key, "shape") == 0 ? 2 : 3;
+        int which = strcmp(key, "descr") == 0           ? 0
+                    : strcmp(key, "fortran_order") == 0 ? 1
+                    : strcmp(key, "shape") == 0         ? 2
+                                                        : 3;
         if (which == 3 || seen[which])
             return false;
         seen[which] = true;
@@ -119,8 +122,9 @@ static bool type_of(const char *descr, data_type *type)
     static const struct {
         const char *code;
         data_type type;
-    } known[] = {{"b1", DATA_BOOL}, {"u1", DATA_U8},  {"i1", DATA_I8},  {"u2", DATA_U16}, {"i2", DATA_I16}, {"u4", DATA_U32},
-                 {"i4", DATA_I32},  {"u8", DATA_U64}, {"i8", DATA_I64}, {"f2", DATA_F16}, {"f4", DATA_F32}, {"f8", DATA_F64}};
+    } known[] = {{"b1", DATA_BOOL}, {"u1", DATA_U8},  {"i1", DATA_I8},  {"u2", DATA_U16},
+                 {"i2", DATA_I16},  {"u4", DATA_U32}, {"i4", DATA_I32}, {"u8", DATA_U64},
+                 {"i8", DATA_I64},  {"f2", DATA_F16}, {"f4", DATA_F32}, {"f8", DATA_F64}};
     if (!descr[0] || !strchr("<>|", descr[0]))
         return false;
     for (size_t i = 0; i < COUNT(known); i++)
@@ -148,7 +152,8 @@ nilu_status data_npy_header(nilu *nl, data_array *a)
         n |= (size_t)head[10] << 16 | (size_t)head[11] << 24;
     }
     if (n > HEADER_LIMIT || n > a->file.size - start)
-        return base_fail(nl, NILU_E_FILE_CORRUPT, N_("%s: claims a header of %zu bytes, which it cannot have"), path, n);
+        return base_fail(nl, NILU_E_FILE_CORRUPT, N_("%s: claims a header of %zu bytes, which it cannot have"), path,
+                         n);
 
     char *text = base_alloc(nl, n + 1);
     if (!text)
@@ -158,13 +163,15 @@ nilu_status data_npy_header(nilu *nl, data_array *a)
     bool read = data_file_at(&a->file, start, text, n);
     text[n] = 0;
     if (!read || !take_header(&(reader){text}, descr, &a->fortran, &a->shape))
-        status = base_fail(nl, NILU_E_FILE_CORRUPT,
-                           N_("%s: its header cannot be read: %.120s; a plain array with descr, fortran_order and shape of "
-                              "at most %d dimensions is expected"),
-                           path, text, NILU_MAX_RANK);
+        status =
+            base_fail(nl, NILU_E_FILE_CORRUPT,
+                      N_("%s: its header cannot be read: %.120s; a plain array with descr, fortran_order and shape of "
+                         "at most %d dimensions is expected"),
+                      path, text, NILU_MAX_RANK);
     else if (!type_of(descr, &a->type))
         status = base_fail(nl, NILU_E_UNSUPPORTED,
-                           N_("%s: holds elements of type '%s'; save it as a plain number type such as float32"), path, descr);
+                           N_("%s: holds elements of type '%s'; save it as a plain number type such as float32"), path,
+                           descr);
     base_free(nl, text);
     NILU_TRY(status);
     a->big_endian = descr[0] == '>';
@@ -179,8 +186,8 @@ nilu_status nilu_npy_write(nilu *nl, const char *path, nilu_dtype dtype, nilu_sh
     const char order = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? '>' : '<';
     enum { ALIGN = 64 };
     if (!nl || !path || dtype >= NILU_DTYPES || !descr[dtype])
-        return nl ? base_fail(nl, NILU_E_DTYPE, N_("%s: NPY has no type for %s; cast to f32 first"), path ? path : "NPY",
-                              dtype < NILU_DTYPES ? nilu_dtype_name(dtype) : "?")
+        return nl ? base_fail(nl, NILU_E_DTYPE, N_("%s: NPY has no type for %s; cast to f32 first"),
+                              path ? path : "NPY", dtype < NILU_DTYPES ? nilu_dtype_name(dtype) : "?")
                   : NILU_E_USAGE;
     char header[ALIGN * 6];
     int n = snprintf(header, sizeof header, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",

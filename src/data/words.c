@@ -57,6 +57,16 @@ static int next_byte(spelling *s)
     return 0xc0 | c >> 6;
 }
 
+size_t data_cell_text(const data_cell *cell, char *out)
+{
+    spelling s = spell(cell);
+    size_t n = 0;
+    for (int c; (c = next_byte(&s)) >= 0;)
+        out[n++] = (char)c;
+    out[n] = 0;
+    return n;
+}
+
 static int compare(const data_cell *cell, const char *text)
 {
     spelling s = spell(cell);
@@ -112,7 +122,8 @@ static nilu_status rehash(nilu *nl, data_words *w)
     return NILU_OK;
 }
 
-nilu_status data_words_add(nilu *nl, data_words *w, data_pool *pool, const data_cell *cell, int limit, int64_t line, int *id)
+nilu_status data_words_add(nilu *nl, data_words *w, data_pool *pool, const data_cell *cell, int limit, int64_t line,
+                           int *id)
 {
     *id = -1;
     if (w->words * 2 >= w->slots)
@@ -134,10 +145,7 @@ nilu_status data_words_add(nilu *nl, data_words *w, data_pool *pool, const data_
     char *text = data_keep(pool, cell->n * 2 + 1);
     if (!text)
         return NILU_E_NO_MEMORY;
-    spelling s = spell(cell);
-    size_t n = 0;
-    for (int c; (c = next_byte(&s)) >= 0;)
-        text[n++] = (char)c;
+    data_cell_text(cell, text);
     w->word[w->words] = (data_word){text, 1, line};
     w->slot[k & mask] = ++w->words;
     *id = w->words - 1;

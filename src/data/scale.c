@@ -1,0 +1,233 @@
+/* Scaling: what comes out of a file has any range; what goes into a network has mean 0 and deviation 1, as the training
+ * part has it. Pictures share one mean and one deviation, so that grey stays grey; columns have their own.
+ * Invariant: the numbers learnt do not depend on threads: sums of bytes are exact, all others are taken in row order. */
+#include "data/data.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CHUNK = 512 };
+
+static const char UNREADABLE[] = N_("%s: reading failed in row %lld; did the file change?");
+static const char NOT_FINITE[] = N_("%s: element %lld of row %lld is %s; only finite numbers can be learnt from");
+
+nilu_status data_scale_new(nilu_data *d, int64_t columns, bool shared, data_scale *s)
+{
+    *s = (data_scale){.shared = shared, .columns = columns, .low = 0, .high = 255};
+    size_t n = shared ? 1 : (size_t)columns, bytes;
+    if (!base_mul(n, sizeof(double), &bytes))
+        return base_no_memory(d->nl, SIZE_MAX);
+    s->mean = data_keep(&d->pool, bytes);
+    s->std = s->mean ? data_keep(&d->pool, bytes) : NULL;
+    s->factor = s->std ? data_keep(&d->pool, bytes / 2) : NULL;
+    s->shift = s->factor ? data_keep(&d->pool, bytes / 2) : NULL;
+    return s->shift ? NILU_OK : NILU_E_NO_MEMORY;
+}
+
+void data_scale_finish(data_scale *s)
+{
+    int64_t n = s->shared ? 1 : s->columns;
+    for (int64_t j = 0; j < n; j++) {
+        s->factor[j] = s->std[j] > 0 ? (float)(1 / s->std[j]) : 0;
+        s->shift[j] = s->std[j] > 0 ? (float)(-s->mean[j] / s->std[j]) : 0;
+    }
+}
+
+void data_scale_numbers(const data_scale *s, int64_t first, int64_t n, const double *v, float *x)
+{
+    for (int64_t j = 0; j < n; j++) {
+        int64_t k = s->shared ? 0 : first + j;
+        x[j] = s->std[k] > 0 ? (float)((v[j] - s->mean[k]) / s->std[k]) : 0;
+    }
+}
+
+void data_scale_bytes(const data_scale *s, const unsigned char *v, float *restrict x)
+{
+    const float *restrict factor = s->factor, *restrict shift = s->shift;
+    int64_t n = s->columns;
+    if (s->shared) {
+        float a = factor[0], b = shift[0];
+        for (int64_t j = 0; j < n; j++)
+            x[j] = (float)v[j] * a + b;
+    } else {
+        for (int64_t j = 0; j < n; j++)
+            x[j] = (float)v[j] * factor[j] + shift[j];
+    }
+}
+
+nilu_status data_scale_row(const data_scale *s, const data_array *a, int64_t row, float *x, char fault[DATA_FAULT])
+{
+    unsigned char raw[CHUNK * 8];
+    double v[CHUNK];
+    for (int64_t first = 0; first < a->width; first += CHUNK) {
+        int64_t n = a->width - first < CHUNK ? a->width - first : CHUNK;
+        if (!data_array_read(a, row, first, n, raw)) {
+            snprintf(fault, DATA_FAULT, base_text(UNREADABLE), a->file.path, (long long)row + 1);
+            return NILU_E_FILE_READ;
+        }
+        if (a->type == DATA_U8) { /* the same arithmetic as for bytes in memory */
+            data_scale part = *s;
+            part.columns = n;
+            part.factor += s->shared ? 0 : first;
+            part.shift += s->shared ? 0 : first;
+            data_scale_bytes(&part, raw, x + first);
+            continue;
+        }
+        data_array_numbers(a, raw, n, v);
+        data_scale_numbers(s, first, n, v, x + first);
+        for (int64_t j = 0; j < n; j++)
+            if (!isfinite(v[j]) || !isfinite(x[first + j])) {
+                snprintf(fault, DATA_FAULT, base_text(NOT_FINITE), a->file.path, (long long)(first + j) + 1,
+                         (long long)row + 1,
+                         isnan(v[j])      ? "NaN"
+                         : isfinite(v[j]) ? "too large"
+                                          : "infinite");
+                return NILU_E_DATA;
+            }
+    }
+    return NILU_OK;
+}
+
+/* ---- learning */
+
+typedef struct sums {
+    uint64_t sum, squares;
+    unsigned char low, high;
+} sums;
+
+static sums sums_of(const unsigned char *v, int64_t n)
+{
+    sums s = {0, 0, 255, 0};
+    for (int64_t first = 0; first < n; first += 1 << 16) { /* 2^16 squares of a byte fit into 32 bits */
+        int64_t end = n - first < 1 << 16 ? n : first + (1 << 16);
+        uint32_t sum = 0, squares = 0;
+        unsigned char low = s.low, high = s.high;
+        for (int64_t j = first; j < end; j++) {
+            sum += v[j];
+            squares += (uint32_t)(v[j] * v[j]);
+            low = v[j] < low ? v[j] : low;
+            high = v[j] > high ? v[j] : high;
+        }
+        s = (sums){s.sum + sum, s.squares + squares, low, high};
+    }
+    return s;
+}
+
+static sums sums_of_rows(const nilu_data *d, const unsigned char *bytes, int64_t width, int64_t first, int64_t end)
+{
+    sums all = {0, 0, 255, 0};
+    for (int64_t i = first; i < end; i++) {
+        sums s = sums_of(bytes + data_row_of(d, NILU_TRAIN, i) * width, width);
+        all = (sums){all.sum + s.sum, all.squares + s.squares, s.low < all.low ? s.low : all.low,
+                     s.high > all.high ? s.high : all.high};
+    }
+    return all;
+}
+
+/* Bytes in memory with one mean: sums are whole numbers, so threads may share the work. */
+static void learn_bytes(const nilu_data *d, const unsigned char *bytes, data_scale *s)
+{
+    enum { BLOCKS = 64 };
+    int64_t count = d->info.count[NILU_TRAIN], width = s->columns;
+    sums block[BLOCKS];
+    if (d->nl->threads > 1) {
+#pragma omp parallel for num_threads(d->nl->threads)
+        for (int i = 0; i < BLOCKS; i++)
+            block[i] = sums_of_rows(d, bytes, width, count * i / BLOCKS, count * (i + 1) / BLOCKS);
+    } else {
+        for (int i = 0; i < BLOCKS; i++)
+            block[i] = sums_of_rows(d, bytes, width, count * i / BLOCKS, count * (i + 1) / BLOCKS);
+    }
+    uint64_t sum = 0, squares = 0;
+    s->low = 255;
+    s->high = 0;
+    for (int i = 0; i < BLOCKS; i++) {
+        sum += block[i].sum;
+        squares += block[i].squares;
+        s->low = block[i].low < s->low ? block[i].low : s->low;
+        s->high = block[i].high > s->high ? block[i].high : s->high;
+    }
+    double n = (double)count * (double)width, mean = (double)sum / n, variance = (double)squares / n - mean * mean;
+    s->mean[0] = mean;
+    s->std[0] = s->low < s->high ? sqrt(variance) : 0;
+}
+
+/* Adds up one row: the numbers (pass 0), or the squares of their distance from the mean (pass 1). same[]: the number
+ * that all rows have had in a column, NaN: there were others. */
+static nilu_status add_row(nilu *nl, const data_array *a, int64_t row, int pass, data_scale *s, double *sum,
+                           double *same)
+{
+    unsigned char raw[CHUNK * 8];
+    double v[CHUNK];
+    for (int64_t first = 0; first < a->width; first += CHUNK) {
+        int64_t n = a->width - first < CHUNK ? a->width - first : CHUNK;
+        if (!data_array_read(a, row, first, n, raw))
+            return base_fail(nl, NILU_E_FILE_READ, UNREADABLE, a->file.path, (long long)row + 1);
+        data_array_numbers(a, raw, n, v);
+        for (int64_t j = 0; j < n; j++) {
+            double from = pass == 0 ? v[j] : v[j] - s->mean[s->shared ? 0 : first + j];
+            sum[first + j] += pass == 0 ? from : from * from;
+            same[first + j] = v[j] == same[first + j] ? v[j] : NAN;
+            s->low = v[j] < s->low ? v[j] : s->low;
+            s->high = v[j] > s->high ? v[j] : s->high;
+            if (!isfinite(v[j]))
+                return base_fail(nl, NILU_E_DATA, NOT_FINITE, a->file.path, (long long)(first + j) + 1,
+                                 (long long)row + 1, isnan(v[j]) ? "NaN" : "infinite");
+        }
+    }
+    return NILU_OK;
+}
+
+/* The first training row into same[], which all others are compared with. */
+static nilu_status start_same(nilu_data *d, const data_array *a, double *same)
+{
+    unsigned char raw[CHUNK * 8];
+    int64_t row = data_row_of(d, NILU_TRAIN, 0);
+    for (int64_t first = 0; first < a->width; first += CHUNK) {
+        int64_t n = a->width - first < CHUNK ? a->width - first : CHUNK;
+        if (!data_array_read(a, row, first, n, raw))
+            return base_fail(d->nl, NILU_E_FILE_READ, UNREADABLE, a->file.path, (long long)row + 1);
+        data_array_numbers(a, raw, n, same + first);
+    }
+    return NILU_OK;
+}
+
+nilu_status data_scale_learn(nilu_data *d, const data_array *a, data_scale *s)
+{
+    nilu *nl = d->nl;
+    int64_t count = d->info.count[NILU_TRAIN], width = s->columns, columns = s->shared ? 1 : width;
+    if (a->type == DATA_U8 && s->shared && a->file.bytes && !a->fortran) {
+        learn_bytes(d, (const unsigned char *)a->file.bytes + a->offset, s);
+        data_scale_finish(s);
+        return NILU_OK;
+    }
+    double *sum = base_calloc(nl, (size_t)width, 2 * sizeof *sum), *same = sum + width;
+    if (!sum)
+        return NILU_E_NO_MEMORY;
+    s->low = INFINITY;
+    s->high = -INFINITY;
+    nilu_status status = start_same(d, a, same);
+    for (int pass = 0; pass < 2 && status == NILU_OK; pass++) {
+        memset(sum, 0, (size_t)width * sizeof *sum);
+        for (int64_t i = 0; i < count && status == NILU_OK; i++)
+            status = add_row(nl, a, data_row_of(d, NILU_TRAIN, i), pass, s, sum, same);
+        for (int64_t j = 1; j < width && s->shared; j++)
+            sum[0] += sum[j];
+        double n = (double)count * (s->shared ? (double)width : 1);
+        for (int64_t j = 0; j < columns && pass == 0; j++)
+            s->mean[j] = sum[j] / n;
+        for (int64_t j = 0; j < columns && pass == 1; j++)
+            s->std[j] = sqrt(sum[j] / n);
+    }
+    for (int64_t j = 0; j < columns && status == NILU_OK; j++) {
+        bool constant = s->shared ? !(s->low < s->high) : !isnan(same[j]);
+        s->std[j] = constant ? 0 : s->std[j];
+        if (!isfinite(s->mean[j]) || !isfinite(s->std[j]))
+            status = base_fail(nl, NILU_E_DATA,
+                               N_("%s: its numbers are too large to be squared; divide them by a power of ten"),
+                               a->file.path);
+    }
+    base_free(nl, sum);
+    data_scale_finish(s);
+    return status;
+}
