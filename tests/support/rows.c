@@ -271,7 +271,9 @@ nilu_status rows_judge(const rows_row *r, nilu_dtype real, nilu_dtype whole, row
             void *data = add_value(v, b.dtype[k], b.shape[k], NULL);
             out[k] = (nilu_arg){data, b.dtype[k], b.shape[k], base_count(b.shape[k])};
         }
+        c.scratch = op->ref_scratch && made.out ? calloc(op->ref_scratch(made.out->node) + 1, 1) : NULL;
         status = op->ref(&c);
+        free(c.scratch);
     }
     snprintf(v->message, sizeof v->message, "%s", fault.raised ? fault.text : status == NILU_OK ? "" : nilu_errmsg(nl));
     v->composite = op->expand != NULL;
