@@ -17,8 +17,7 @@ static void describe(const rows_way *w, char *text, size_t room)
              : w->kernel  ? w->kernel->name
                           : "any kernel",
              w->threads, w->wrapped ? ", wrapped" : "", w->without ? ", without " : "", w->without ? w->without : "",
-             w->whole == NILU_I64 ? ", i64" : "",
-             w->bf16 ? ", products in bf16" : "");
+             w->whole == NILU_I64 ? ", i64" : "", w->bf16 ? ", products in bf16" : "");
 }
 
 void rows_complain(rows_row *r, const rows_way *w, const char *format, ...)
@@ -271,7 +270,10 @@ nilu_status rows_judge(const rows_row *r, nilu_dtype real, nilu_dtype whole, row
             void *data = add_value(v, b.dtype[k], b.shape[k], NULL);
             out[k] = (nilu_arg){data, b.dtype[k], b.shape[k], base_count(b.shape[k])};
         }
-        c.scratch = op->ref_scratch && made.out ? calloc(op->ref_scratch(made.out->node) + 1, 1) : NULL;
+        size_t scratch = op->ref_scratch && c.node ? op->ref_scratch(c.node) : 0;
+        c.scratch = malloc(scratch + 1);
+        assert_non_null(c.scratch);
+        memset(c.scratch, 0xff, scratch); /* NaNs: a reference clears what it needs cleared */
         status = op->ref(&c);
         free(c.scratch);
     }
