@@ -251,7 +251,7 @@ static void derivatives(rows_row *r)
     nilu *nl = plain_context();
     nilu_gradcheck_options o = NILU_GRADCHECK_DEFAULT;
     nilu_gradcheck_report report;
-    o.samples = ROWS_SLOW ? 3 : 16;
+    o.samples = ROWS_SLOW ? 3 : 32;
     o.only = only_case;
     assert_ok(nl, nilu_gradcheck_op(nl, r->op->name, &o, &report));
     if (report.failed) {
