@@ -52,4 +52,56 @@ struct cpu_isa {
 /* By name, or the best of this machine if NULL; NULL if it is unknown or this machine has none. */
 const cpu_isa *cpu_isa_find(const char *name);
 
+/* ---- gemm section: products. Each element of c is one chain of fused multiply-adds over k in ascending order, from 0, or
+ * from what c holds if `more`. Blocks, tiles, threads and instruction sets only choose who computes it. */
+typedef struct cpu_product {
+    const void *p, *q;      /* p [rows, k], any strides; q [k, columns], columns adjacent */
+    void *c;                /* [rows, columns], columns adjacent */
+    int64_t rows, columns, k;
+    int64_t p_row, p_step, q_step, c_row; /* distances in elements: between rows, and from k to k + 1 */
+    int strip;              /* vectors of a block, 1..4, most[strip] != 0 */
+    bool more;
+    const char *soon;       /* asked for while this runs: one line each time that k goes on, soon_step bytes apart */
+    int64_t soon_step;
+} cpu_product;
+struct cpu_gemm_table {
+    int lanes[2], most[5];  /* lanes of a vector: f32, f64; most rows of a block of 1..4 vectors */
+    void (*multiply[2])(const cpu_product *g);
+    /* to [columns, rows] = from [rows, columns] transposed; ld: distances between rows */
+    void (*flip[2])(int64_t rows, int64_t columns, const void *from, int64_t ld, void *to, int64_t to_ld);
+};
+
+/* How a product is cut. It is computed as it stands, p = a and q = b, or from its transpose, p = bᵀ and q = aᵀ, whichever
+ * lets q be read as it lies in memory: p may have any strides, so that operands need hardly ever be copied. A tile is
+ * computed by one thread, and lies whole in its caches while something is done to it. */
+typedef enum cpu_gemm_pack { CPU_Q_AS_IT_IS, CPU_Q_LOCAL, CPU_Q_SHARED } cpu_gemm_pack;
+typedef struct cpu_gemm {
+    int64_t m, n, k, batches;             /* of the result [batches, m, n] */
+    int wide;                             /* 0: f32, 1: f64 */
+    bool swap;                            /* rows of p are columns of the result */
+    cpu_gemm_pack pack;                   /* where q is read: in place; a copy of the tile's part; a copy in scratch */
+    int64_t rows, columns;                /* of p and q: m, n or n, m */
+    int64_t p_row, p_step, q_row, q_step; /* distances in elements; q_row: from column to column */
+    int64_t tile_rows, tile_columns, down, across; /* tiles of one matrix: `down` in a column of tiles, then the next */
+    int64_t depth;                        /* k is cut into pieces of this length, so that q's part stays near */
+    int strip;
+    size_t tile_at, panel_at, local;      /* in `local`: the tile, q's part, and behind them the caller's */
+    size_t scratch;
+    nilu_shape batch, a_batch, b_batch;
+    int64_t a_stride[NILU_MAX_RANK], b_stride[NILU_MAX_RANK];
+} cpu_gemm;
+typedef struct cpu_gemm_tile { /* rows r0..r1, columns c0..c1 of matrix `batch` of the result */
+    int64_t batch, r0, r1, c0, c1, row, column; /* row, column: of the grid of tiles */
+    void *at;
+    int64_t ld;
+} cpu_gemm_tile;
+/* `whole`: each tile is computed in a buffer of its own, because something will be done to it. */
+void cpu_gemm_plan(const nilu_node *n, const cpu_isa *isa, bool ta, bool tb, bool whole, cpu_gemm *g);
+/* Work of the first phase if g->pack is CPU_Q_SHARED: pieces begin .. end-1 of cpu_gemm_pieces. */
+int64_t cpu_gemm_pieces(const cpu_gemm *g);
+void cpu_gemm_share(const cpu_gemm *g, const nilu_call *c, int64_t begin, int64_t end);
+/* Computes tile `t` into its buffer in `local`, or into `result` if that is not NULL. *packed remembers from tile to tile
+ * what lies in the panel; it is -1 before the first. */
+cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t t, void *result, char *local, int64_t *packed);
+
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define ISA_TABLE(isa)                                                                                                 \
-    extern const cpu_gemm_table cpu_gemm_##isa __attribute__((weak));                                                  \
+    extern const cpu_gemm_table cpu_gemm_##isa;                                                                        \
     extern const cpu_tape_table cpu_tape_##isa __attribute__((weak));                                                                        \
     static const cpu_isa table_##isa = {#isa, &cpu_gemm_##isa, &cpu_tape_##isa, NULL};
 
