@@ -133,6 +133,29 @@ static nilu_status open_folder(record_folder *f, const nilu_run_info *info)
     return status;
 }
 
+/* What a failed start has made is taken away again; a folder that was there before is not empty and stays. */
+static void unmake(record_folder *f)
+{
+    static const char *const made[] = {"run.yaml", "metrics.jsonl", "lock", "checkpoints", "snapshots", ""};
+    for (size_t i = 0; i < COUNT(made); i++) {
+        char *path = record_path(f->nl, f->path, made[i]);
+        if (path)
+            remove(path);
+        base_free(f->nl, path);
+    }
+}
+
+static nilu_status furnish(record_folder *f, const nilu_run_info *info)
+{
+    NILU_TRY(open_folder(f, info));
+    base_buffer b = {f->settings, strlen(f->settings), 0};
+    NILU_TRY(make_inner(f->nl, f->path, "checkpoints"));
+    if (info->options.snapshots > 0)
+        NILU_TRY(make_inner(f->nl, f->path, "snapshots"));
+    NILU_TRY(record_journal_open(f, 0));
+    return write_text(f->nl, f->path, "run.yaml", &b);
+}
+
 nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_info *info, record_folder *f)
 {
     char name[64];
@@ -140,14 +163,15 @@ nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_
     if (!out && !runs)
         return NILU_OK;
     short_name(info->data, name);
-    NILU_TRY(out ? make_out(nl, out, &f->path) : make_next(nl, runs, name, &f->path));
-    NILU_TRY(open_folder(f, info));
-    base_buffer b = {f->settings, strlen(f->settings), 0};
-    NILU_TRY(make_inner(nl, f->path, "checkpoints"));
-    if (info->options.snapshots > 0)
-        NILU_TRY(make_inner(nl, f->path, "snapshots"));
-    NILU_TRY(write_text(nl, f->path, "run.yaml", &b));
-    return record_journal_open(f, 0);
+    nilu_status status = out ? make_out(nl, out, &f->path) : make_next(nl, runs, name, &f->path);
+    if (status == NILU_OK) {
+        status = furnish(f, info);
+        if (status != NILU_OK)
+            unmake(f);
+    }
+    if (status != NILU_OK)
+        record_close(f);
+    return status;
 }
 
 nilu_status record_reopen(nilu *nl, const nilu_run_info *info, record_folder *f)

@@ -69,6 +69,7 @@ static const row rows[] = {
     {"train", "patience", COUNTED, BITS, AT(options.patience)},
     {"train", "snapshots", SMALL, PLAIN, AT(options.snapshots)},
     {"optimizer", "name", WORD, BITS, AT(options.optimizer.name), nilu_optimizer_name},
+    {"optimizer", "scope", TEXT, BITS, AT(options.optimizer.scope)},
     {"optimizer", "lr", REAL, BITS, AT(options.optimizer.lr)},
     {"optimizer", "momentum", REAL, BITS, AT(options.optimizer.momentum)},
     {"optimizer", "beta1", REAL, BITS, AT(options.optimizer.beta1)},

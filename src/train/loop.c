@@ -1,0 +1,233 @@
+/* The loop. What a step depends on is in job->store and job->at alone; the rest is clocks and things to be told. */
+#include "train/train.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+double train_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+nilu_status train_copy_values(nilu_store *to, const nilu_store *from, unsigned kinds)
+{
+    for (int i = 0; i < nilu_store_count(from); i++) {
+        const nilu_value *v = nilu_store_at(from, i);
+        if (kinds & 1u << v->kind)
+            NILU_TRY(nilu_store_put(to, v->kind, v->name, v->dtype, v->shape, v->data));
+    }
+    return NILU_OK;
+}
+
+static double seconds(const train_job *j)
+{
+    return j->at.seconds + train_now() - j->resumed_at;
+}
+
+/* ---- trouble */
+
+static nilu_status diverged(train_job *j, const char *what)
+{
+    const nilu_optimizer_options *o = &j->info->options.optimizer;
+    bool kept = j->folder.path && j->saved_step >= 0;
+    j->ending = NILU_DIVERGED;
+    return base_fail(j->nl, NILU_E_NOT_FINITE,
+                     N_("training diverged: %s at epoch %lld, step %lld; try a lower learning rate (lr is %g), or clip the gradients "
+                        "(clip_norm=1)%s%s"), what, (long long)j->at.epoch + (j->at.batch > 0),
+                     (long long)j->at.step, o->lr,
+                     kept ? base_text(N_("; the last good checkpoint is in ")) : "", kept ? j->folder.path : "");
+}
+
+/* A loss can still be finite when the update that came after it was not. */
+static nilu_status check_values(train_job *j)
+{
+    char what[300];
+    for (int i = 0; i < nilu_store_count(j->store); i++) {
+        const nilu_value *v = nilu_store_at(j->store, i);
+        int64_t n = base_count(v->shape);
+        if (v->kind != NILU_PARAM)
+            continue;
+        float sum = 0; /* 0 · x is 0 if x is finite, else NaN: a loop that runs at memory speed */
+        const float *f = v->dtype == NILU_F32 ? v->data : NULL;
+        for (int64_t k = 0; f && k < n; k++)
+            sum += f[k] * 0.0f;
+        if (f && sum == 0)
+            continue;
+        for (int64_t k = 0; k < n; k++)
+            if (!isfinite(base_load(v->dtype, v->data, k))) {
+                snprintf(what, sizeof what, base_text(N_("number %lld of %.200s became infinite or not a number")), (long long)k, v->name);
+                return diverged(j, what);
+            }
+    }
+    return NILU_OK;
+}
+
+/* ---- keeping */
+
+/* The best first: the last checkpoint speaks of it. */
+static nilu_status save(train_job *j)
+{
+    NILU_TRY(check_values(j));
+    if (!j->folder.path || j->saved_step == j->at.step)
+        return NILU_OK;
+    double begin = train_now();
+    record_position at = j->at;
+    at.seconds = seconds(j);
+    if (j->best_unsaved)
+        NILU_TRY(record_checkpoint(&j->folder, RECORD_BEST, j->best, &j->best_at));
+    j->best_unsaved = false;
+    NILU_TRY(record_checkpoint(&j->folder, RECORD_LAST, j->store, &at));
+    j->saved_step = at.step;
+    j->saved = train_now();
+    j->saving = j->saved - begin;
+    return NILU_OK;
+}
+
+#define SAVING_SHARE 20 /* an epoch's end is worth a checkpoint if writing takes less than 1/20 of the time */
+
+static bool worth_saving(const train_job *j, bool epoch_end)
+{
+    double since = train_now() - (j->saved_step >= 0 ? j->saved : j->resumed_at);
+    int64_t every = j->told->checkpoint_steps;
+    if (!j->folder.path)
+        return false;
+    if (every && j->at.step % every == 0)
+        return true;
+    return since >= j->told->checkpoint_seconds || (epoch_end && since >= SAVING_SHARE * j->saving);
+}
+
+/* Snapshot i of n is of step total^(i / (n - 1)), rounded. */
+static bool snapshot_due(const train_job *j)
+{
+    int n = j->info->options.snapshots;
+    for (int i = 0; i < n; i++) {
+        double share = n > 1 ? (double)i / (n - 1) : 1;
+        if (llround(pow((double)j->steps, share)) == j->at.step)
+            return true;
+    }
+    return false;
+}
+
+/* ---- an epoch ends */
+
+static nilu_status keep_best(train_job *j)
+{
+    unsigned kinds = j->folder.path ? NILU_PARAMS | NILU_STATES : NILU_PARAMS;
+    if (!j->best && !(j->best = nilu_store_new(j->nl)))
+        return NILU_E_NO_MEMORY;
+    j->best_unsaved = true;
+    j->best_at = j->at;
+    j->best_at.seconds = seconds(j);
+    return train_copy_values(j->best, j->store, kinds);
+}
+
+static bool patience_is_over(const train_job *j)
+{
+    int64_t patience = j->info->options.patience;
+    return patience && j->at.bad >= patience;
+}
+
+static nilu_status end_epoch(train_job *j, double rate, bool *go_on)
+{
+    record_position *at = &j->at;
+    nilu_epoch e = {.epoch = ++at->epoch, .step = at->step, .loss = at->loss_sum / (double)at->loss_n, .rate = rate};
+    at->batch = 0;
+    at->last_loss = e.loss;
+    at->loss_sum = 0;
+    at->loss_n = 0;
+    if (j->judge) {
+        NILU_TRY(train_judge(j->judge, NILU_VALIDATION, &j->sums));
+        e.validation = train_sums_scores(&j->sums, j->about);
+        e.best = e.validation.loss < at->best_loss;
+        at->bad = e.best ? 0 : at->bad + 1;
+        if (e.best) {
+            at->best_loss = e.validation.loss;
+            at->best_epoch = at->epoch;
+            NILU_TRY(keep_best(j));
+        }
+        if (patience_is_over(j))
+            j->ending = NILU_STOPPED_EARLY;
+    }
+    e.bad = at->bad;
+    e.seconds = seconds(j);
+    e.samples_per_second = j->epoch_stepping > 0 ? (double)j->epoch_stepped / j->epoch_stepping : 0;
+    j->epoch_stepping = 0;
+    j->epoch_stepped = 0;
+    NILU_TRY(record_epoch(&j->folder, &e));
+    *go_on = !j->told->on_epoch || j->told->on_epoch(j->told->user, &e);
+    return NILU_OK;
+}
+
+/* ---- a step */
+
+static nilu_status take_step(train_job *j, nilu_progress *p)
+{
+    const train_batch *b;
+    nilu_plan *plan;
+    record_position *at = &j->at;
+    double begin = train_now();
+    NILU_TRY(train_loader_next(&j->loader, &b));
+    NILU_TRY(train_net_plan(&j->net, b->n, &plan));
+    NILU_TRY(train_net_feed(&j->net, plan, b));
+    NILU_TRY(nilu_step(plan));
+    double loss = *(const float *)nilu_fetched(plan, 0), now = train_now();
+    if (j->first_step == 0)
+        j->first_step = now - j->called;
+    j->stepping += now - begin;
+    j->epoch_stepping += now - begin;
+    j->stepped += b->n;
+    j->epoch_stepped += b->n;
+    at->step++;
+    at->batch++;
+    if (!isfinite(loss))
+        return diverged(j, isnan(loss) ? base_text(N_("the loss is not a number")) : base_text(N_("the loss is infinite")));
+    at->loss_sum += loss * (double)b->n;
+    at->loss_n += b->n;
+    *p = (nilu_progress){.epoch = at->epoch + 1,
+                         .step = at->step,
+                         .batch = b->n,
+                         .loss = loss,
+                         .mean_loss = at->loss_sum / (double)at->loss_n,
+                         .rate = *(const double *)nilu_fetched(plan, 1),
+                         .seconds = now - j->called,
+                         .samples_per_second = (double)j->epoch_stepped / j->epoch_stepping,
+                         .epoch_ends = at->batch == j->epoch_steps || at->step == j->steps,
+                         .store = j->store};
+    return NILU_OK;
+}
+
+static nilu_status interrupted(train_job *j)
+{
+    j->ending = NILU_INTERRUPTED;
+    NILU_TRY(save(j));
+    return base_fail(j->nl, NILU_E_CANCELLED, N_("training was interrupted at epoch %lld, step %lld of %lld; %s"),
+                     (long long)j->at.epoch + (j->at.batch > 0), (long long)j->at.step, (long long)j->steps,
+                     j->folder.path ? base_text(N_("go on with --resume")) : base_text(N_("nothing was recorded")));
+}
+
+nilu_status train_loop(train_job *j, bool go_on)
+{
+    const nilu_train_options *told = j->told;
+    j->ending = patience_is_over(j) && j->at.batch == 0 ? NILU_STOPPED_EARLY : NILU_FINISHED;
+    j->resumed_at = train_now();
+    while (j->at.step < j->steps && j->ending == NILU_FINISHED) {
+        nilu_progress p;
+        if (!go_on || (told->stop && *told->stop))
+            return interrupted(j);
+        NILU_TRY(take_step(j, &p));
+        go_on = !told->on_step || told->on_step(told->user, &p);
+        if (snapshot_due(j))
+            NILU_TRY(record_snapshot(&j->folder, j->store, j->at.step));
+        if (p.epoch_ends) {
+            bool wish = true;
+            NILU_TRY(end_epoch(j, p.rate, &wish));
+            go_on &= wish;
+        }
+        if (worth_saving(j, p.epoch_ends))
+            NILU_TRY(save(j));
+    }
+    return save(j);
+}

@@ -1,0 +1,124 @@
+/* train: a model learns from data. One loop: gather a batch, take a step, look at the loss; at the end of an epoch judge
+ * the validation part, write the journal and perhaps a checkpoint.
+ *
+ * Invariants: all that a later step depends on is in the store or in the record_position, and both are in a checkpoint; no
+ * bit depends on threads, on when a checkpoint was written, or on whether the run was interrupted. Nothing is allocated
+ * between two steps of an epoch. */
+#ifndef TRAIN_H
+#define TRAIN_H
+
+#include "record/record.h"
+
+/* ---- settings: train/settings.c */
+/* Every choice that the options leave open, made: by the model's wishes, then by the data. */
+nilu_status train_resolve(nilu *nl, const nilu_model *model, const nilu_data *data, const nilu_train_options *options,
+                          nilu_train_options *out);
+/* The loss: of the options, the model, or the task; USAGE if it does not fit the task. */
+nilu_status train_loss(nilu *nl, const nilu_data_info *data, const char *wish, const char **loss);
+int64_t train_epoch_steps(const nilu_data_info *data, const nilu_train_options *o);
+int64_t train_steps(const nilu_data_info *data, const nilu_train_options *o);
+
+/* ---- a model as plans: train/net.c. One plan for each batch size that occurs; they share the store. */
+typedef enum train_mode {
+    TRAIN_LEARN, /* fetches the loss and the rate, and updates */
+    TRAIN_JUDGE, /* fetches the result and the loss */
+    TRAIN_SAY    /* fetches what is said: probabilities, or numbers */
+} train_mode;
+#define TRAIN_PLANS 8
+typedef struct train_net {
+    nilu *nl;
+    const nilu_model *model;
+    const nilu_data_info *data;
+    nilu_store *store;
+    const char *loss;
+    const nilu_optimizer_options *optimizer; /* to learn with */
+    train_mode mode;
+    bool complete; /* the store must have every value already */
+    struct train_sized {
+        int64_t n;
+        nilu_plan *plan;
+    } plan[TRAIN_PLANS];
+    int plans, oldest;
+} train_net;
+nilu_status train_net_plan(train_net *net, int64_t n, nilu_plan **plan);
+void train_net_clear(train_net *net);
+
+/* ---- samples in memory: train/loader.c */
+typedef struct train_batch {
+    int64_t n;
+    int64_t *index;
+    float *x;
+    int32_t *label; /* NULL unless classes */
+    float *target;  /* NULL unless numbers */
+    char *block;
+} train_batch;
+nilu_status train_batch_new(nilu *nl, const nilu_data_info *data, int64_t n, train_batch *b);
+void train_batch_free(nilu *nl, train_batch *b);
+/* Feeds a plan of `net` of this batch's size. */
+nilu_status train_net_feed(const train_net *net, nilu_plan *plan, const train_batch *b);
+
+typedef struct train_loader {
+    nilu_data *data;
+    uint64_t seed;
+    int64_t size, epoch, batch; /* of the batch that is handed out next */
+    train_batch slot[2];
+    int turn;
+    struct train_helper *helper; /* gathers the batch after it meanwhile; NULL: gathered when asked for */
+} train_loader;
+/* Batches of `size` samples of the training part from batch `batch` of epoch `epoch` on, for ever. */
+nilu_status train_loader_start(nilu_data *data, uint64_t seed, int64_t size, int64_t epoch, int64_t batch, train_loader *l);
+/* Valid until the next call. */
+nilu_status train_loader_next(train_loader *l, const train_batch **b);
+void train_loader_stop(train_loader *l);
+
+/* ---- judging: train/score.c */
+typedef struct train_sums {
+    nilu_task task;
+    int64_t outputs, n, right;
+    double loss;
+    double *sums;       /* numbers: [outputs, 4] of squared error, absolute error, target, its square; normalised units */
+    int64_t *confusion; /* [outputs, outputs], where wanted */
+} train_sums;
+nilu_status train_sums_new(nilu *nl, const nilu_data_info *data, bool confusion, train_sums *s);
+void train_sums_free(nilu *nl, train_sums *s);
+void train_sums_clear(train_sums *s);
+/* Adds a batch: what the model gave, y [n, outputs], and the mean loss. */
+void train_sums_add(train_sums *s, const train_batch *b, const float *y, double loss);
+nilu_scores train_sums_scores(const train_sums *s, const nilu_data_info *data);
+/* Judges a whole part; samples without a known target count for nothing. */
+nilu_status train_judge(nilu_predictor *p, nilu_part part, train_sums *s);
+/* What follows from the sums; takes over the confusion matrix. */
+nilu_status train_evaluation(nilu *nl, const nilu_data_info *data, train_sums *s, nilu_evaluation *e);
+
+/* ---- a training that is under way: train/loop.c */
+typedef struct train_job {
+    nilu *nl;
+    nilu_data *data;
+    const nilu_data_info *about;
+    const nilu_model *model;
+    const nilu_train_options *told; /* by the caller: callbacks, stop, how often to write */
+    nilu_run_info *info;            /* settings as resolved */
+    nilu_store *store, *best;       /* best: NULL: none yet, or no validation part */
+    train_net net;
+    nilu_predictor *judge;
+    train_sums sums;
+    train_loader loader;
+    record_folder folder;
+    record_position at;
+    int64_t epoch_steps, steps;
+    record_position best_at; /* when `best` was taken */
+    bool best_unsaved;
+    int64_t saved_step;      /* of the last checkpoint; -1: none yet */
+    nilu_ending ending;
+    /* clocks, in seconds */
+    double called, resumed_at, first_step; /* resumed_at: when at.seconds began to grow */
+    double stepping, epoch_stepping;       /* spent in training steps: in this call, in this epoch */
+    int64_t stepped, epoch_stepped;        /* samples */
+    double saved, saving;                  /* when the last checkpoint was written, and how long that took */
+} train_job;
+double train_now(void);
+/* From where `at` says to the end, whichever it is; not a step if not go_on. */
+nilu_status train_loop(train_job *j, bool go_on);
+nilu_status train_copy_values(nilu_store *to, const nilu_store *from, unsigned kinds);
+
+#endif
