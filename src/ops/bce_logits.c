@@ -55,7 +55,7 @@ const nilu_op nilu_op_bce_logits = {.name = "bce_logits",
                                     .expand = expand,
                                     .ref = ref,
                                     .cases = cases,
-                                    .backward = "dx = (sigmoid(x) - target) * dloss / n: guess minus truth"};
+                                    .backward = N_("dx = (sigmoid(x) - target) * dloss / n: guess minus truth")};
 
 nilu_tensor *nilu_bce_logits(nilu_tensor *x, nilu_tensor *target)
 {

@@ -67,7 +67,7 @@ const nilu_op nilu_op_broadcast_to = {.name = "broadcast_to",
                                       .ref = ref,
                                       .flops = ops_no_flops,
                                       .cases = cases,
-                                      .backward = "dx = dz, summed over what was spread"};
+                                      .backward = N_("dx = dz, summed over what was spread")};
 
 nilu_tensor *nilu_broadcast_to(nilu_tensor *x, nilu_shape dims)
 {

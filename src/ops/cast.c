@@ -54,7 +54,7 @@ const nilu_op nilu_op_cast = {.name = "cast",
                               .grad = grad,
                               .ref = ref,
                               .cases = cases,
-                              .backward = "dx = dz, cast back"};
+                              .backward = N_("dx = dz, cast back")};
 
 nilu_tensor *nilu_cast(nilu_tensor *x, nilu_dtype dtype)
 {

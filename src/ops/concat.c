@@ -75,7 +75,7 @@ const nilu_op nilu_op_concat = {.name = "concat",
                                 .ref = ref,
                                 .flops = ops_no_flops,
                                 .cases = cases,
-                                .backward = "dx_k = the slice of dz that x_k became"};
+                                .backward = N_("dx_k = the slice of dz that x_k became")};
 
 nilu_tensor *nilu_concat(int n, nilu_tensor *const *x, int axis)
 {

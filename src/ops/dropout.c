@@ -56,10 +56,10 @@ const nilu_op nilu_op_dropout = {.name = "dropout",
                                  .fields = {NILU_REAL(struct ops_dropout, rate), NILU_INT(struct ops_dropout, stream)},
                                  .shape = shape,
                                  .grad = grad,
-                                 .nodiff = {[1] = "it counts steps"},
+                                 .nodiff = {[1] = N_("it counts steps")},
                                  .ref = ref,
                                  .cases = cases,
-                                 .backward = "dx = dz * mask, the forward pass's own"};
+                                 .backward = N_("dx = dz * mask, the forward pass's own")};
 
 nilu_tensor *nilu_dropout(nilu_tensor *x, double rate)
 {

@@ -300,7 +300,7 @@ D(where, i == 0 ? NULL : i == 1 ? nilu_where(a, dz, zero_of(dz)) : nilu_where(a,
     {                                                                                                                  \
         return graph_node(&nilu_op_##op, 2, (T[]){a, b}, NULL);                                                        \
     }
-#define ANSWER "its answer is true or false, which does not change smoothly"
+#define ANSWER N_("its answer is true or false, which does not change smoothly")
 #define COMPARISON(op, list, values)                                                                                   \
     ROW(op, COMPARE, NULL)                                                                                             \
     static const nilu_case cases_##op[] = {BINARY_CASES(NULL, true, list, values),                                     \
@@ -465,7 +465,7 @@ const nilu_op nilu_op_clamp = {.name = "clamp", .inputs = {"x"}, .elementwise = 
                                .fields = {{"low", FIELD_REAL, offsetof(struct real2, p)},
                                           {"high", FIELD_REAL, offsetof(struct real2, q)}},
                                .shape = shape, .grad = grad, .ref = ref, .cases = cases_clamp,
-                               .backward = "dx = dz where low <= x <= high", .own = &row_clamp};
+                               .backward = N_("dx = dz where low <= x <= high"), .own = &row_clamp};
 T nilu_clamp(T x, double low, double high)
 {
     return graph_node(&nilu_op_clamp, 1, &x, &(struct real2){low, high});
@@ -480,9 +480,9 @@ static const nilu_case cases_where[] = {
     {"two types", "3b 3 3i4", .error = "one data type"},
     {"does not broadcast", "2b 3 3", .error = "do not broadcast"}, {0}};
 const nilu_op nilu_op_where = {.name = "where", .inputs = {"condition", "a", "b"}, .elementwise = true, .shape = shape,
-                               .grad = grad, .nodiff = {"it chooses, and does not change smoothly"}, .ref = ref,
+                               .grad = grad, .nodiff = {N_("it chooses, and does not change smoothly")}, .ref = ref,
                                .cases = cases_where,
-                               .backward = "da = dz where the condition holds, db = dz elsewhere", .own = &row_where};
+                               .backward = N_("da = dz where the condition holds, db = dz elsewhere"), .own = &row_where};
 T nilu_where(T condition, T a, T b)
 {
     return graph_node(&nilu_op_where, 3, (T[]){condition, a, b}, NULL);

@@ -41,7 +41,7 @@ const nilu_op nilu_op_fill = {.name = "fill",
                               .fields = {NILU_DTYPE(struct fill, dtype), NILU_DIMS(struct fill, shape),
                                          NILU_REAL(struct fill, value)},
                               .shape = shape,
-                              .no_gradient = "it is one number, known beforehand",
+                              .no_gradient = N_("it is one number, known beforehand"),
                               .ref = ref,
                               .cases = cases};
 

@@ -70,11 +70,11 @@ const nilu_op nilu_op_gather = {.name = "gather",
                                 .fields = {NILU_INT(struct ops_axis, axis)},
                                 .shape = shape,
                                 .grad = grad,
-                                .nodiff = {[1] = "there is nothing between two indices"},
+                                .nodiff = {[1] = N_("there is nothing between two indices")},
                                 .ref = ref,
                                 .flops = ops_no_flops,
                                 .cases = cases,
-                                .backward = "dx = scatter_add(dz, index): taken twice, owes twice"};
+                                .backward = N_("dx = scatter_add(dz, index): taken twice, owes twice")};
 
 nilu_tensor *nilu_gather(nilu_tensor *x, nilu_tensor *index, int axis)
 {

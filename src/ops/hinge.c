@@ -39,7 +39,7 @@ const nilu_op nilu_op_hinge = {.name = "hinge",
                                .expand = expand,
                                .ref = ref,
                                .cases = cases,
-                               .backward = "dx = -target * dloss / n where x * target < 1"};
+                               .backward = N_("dx = -target * dloss / n where x * target < 1")};
 
 nilu_tensor *nilu_hinge(nilu_tensor *x, nilu_tensor *target)
 {

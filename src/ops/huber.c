@@ -62,7 +62,7 @@ const nilu_op nilu_op_huber = {.name = "huber",
                                .expand = expand,
                                .ref = ref,
                                .cases = cases,
-                               .backward = "dx = clamp(x - target, -delta, delta) * dloss / n"};
+                               .backward = N_("dx = clamp(x - target, -delta, delta) * dloss / n")};
 
 nilu_tensor *nilu_huber(nilu_tensor *x, nilu_tensor *target, double delta)
 {

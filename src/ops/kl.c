@@ -57,7 +57,7 @@ const nilu_op nilu_op_kl = {.name = "kl",
                             .expand = expand,
                             .ref = ref,
                             .cases = cases,
-                            .backward = "dlog_q = -p * dloss / n"};
+                            .backward = N_("dlog_q = -p * dloss / n")};
 
 nilu_tensor *nilu_kl(nilu_tensor *log_q, nilu_tensor *p)
 {

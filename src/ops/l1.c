@@ -39,7 +39,7 @@ const nilu_op nilu_op_l1 = {.name = "l1",
                             .expand = expand,
                             .ref = ref,
                             .cases = cases,
-                            .backward = "dx = sign(x - target) * dloss / n"};
+                            .backward = N_("dx = sign(x - target) * dloss / n")};
 
 nilu_tensor *nilu_l1(nilu_tensor *x, nilu_tensor *target)
 {

@@ -83,7 +83,7 @@ const nilu_op nilu_op_log_softmax = {.name = "log_softmax",
                                      .ref = ref,
                                      .flops = flops,
                                      .cases = cases,
-                                     .backward = "dx = dz - exp(z) * sum(dz)"};
+                                     .backward = N_("dx = dz - exp(z) * sum(dz)")};
 
 nilu_tensor *nilu_log_softmax(nilu_tensor *x, int axis)
 {

@@ -90,7 +90,7 @@ const nilu_op nilu_op_logsumexp = {
     .ref = ref,
     .flops = flops,
     .cases = cases,
-    .backward = "dx = dz * exp(x - z): in proportion to the share"};
+    .backward = N_("dx = dz * exp(x - z): in proportion to the share")};
 
 nilu_tensor *nilu_logsumexp(nilu_tensor *x, nilu_axes axes, bool keep)
 {

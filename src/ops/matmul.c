@@ -121,7 +121,7 @@ const nilu_op nilu_op_matmul = {.name = "matmul",
                                 .ref = ref,
                                 .flops = flops,
                                 .cases = cases,
-                                .backward = "da = dz . b^T, db = a^T . dz"};
+                                .backward = N_("da = dz . b^T, db = a^T . dz")};
 
 nilu_tensor *nilu_matmul_t(nilu_tensor *a, bool a_transposed, nilu_tensor *b, bool b_transposed)
 {

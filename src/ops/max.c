@@ -55,7 +55,7 @@ const nilu_op nilu_op_max = {.name = "max",
                              .ref = ref,
                              .flops = ops_reduce_flops,
                              .cases = cases,
-                             .backward = "dx = dz at the first largest, 0 elsewhere"};
+                             .backward = N_("dx = dz at the first largest, 0 elsewhere")};
 
 nilu_tensor *nilu_max(nilu_tensor *x, nilu_axes axes, bool keep)
 {

@@ -60,7 +60,7 @@ const nilu_op nilu_op_mean = {.name = "mean",
                               .ref = ref,
                               .flops = ops_reduce_flops,
                               .cases = cases,
-                              .backward = "dx = dz / n, spread over what was averaged"};
+                              .backward = N_("dx = dz / n, spread over what was averaged")};
 
 nilu_tensor *nilu_mean(nilu_tensor *x, nilu_axes axes, bool keep)
 {

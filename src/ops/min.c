@@ -55,7 +55,7 @@ const nilu_op nilu_op_min = {.name = "min",
                              .ref = ref,
                              .flops = ops_reduce_flops,
                              .cases = cases,
-                             .backward = "dx = dz at the first smallest, 0 elsewhere"};
+                             .backward = N_("dx = dz at the first smallest, 0 elsewhere")};
 
 nilu_tensor *nilu_min(nilu_tensor *x, nilu_axes axes, bool keep)
 {

@@ -39,7 +39,7 @@ const nilu_op nilu_op_mse = {.name = "mse",
                              .expand = expand,
                              .ref = ref,
                              .cases = cases,
-                             .backward = "dx = 2 (x - target) * dloss / n"};
+                             .backward = N_("dx = 2 (x - target) * dloss / n")};
 
 nilu_tensor *nilu_mse(nilu_tensor *x, nilu_tensor *target)
 {

@@ -51,11 +51,11 @@ static const nilu_case cases[] = {
 const nilu_op nilu_op_nll = {.name = "nll",
                              .inputs = {"log_p", "label"},
                              .shape = shape,
-                             .nodiff = {[1] = "it is the number of a class"},
+                             .nodiff = {[1] = N_("it is the number of a class")},
                              .expand = expand,
                              .ref = ref,
                              .cases = cases,
-                             .backward = "dlog_p = -dloss / n at the label"};
+                             .backward = N_("dlog_p = -dloss / n at the label")};
 
 nilu_tensor *nilu_nll(nilu_tensor *log_p, nilu_tensor *label)
 {

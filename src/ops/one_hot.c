@@ -58,8 +58,8 @@ const nilu_op nilu_op_one_hot = {.name = "one_hot",
                                  .attr_size = sizeof(struct one_hot),
                                  .fields = {NILU_INT(struct one_hot, classes), NILU_DTYPE(struct one_hot, dtype)},
                                  .shape = shape,
-                                 .no_gradient = "there is nothing between two ids",
-                                 .nodiff = {"there is nothing between two ids"},
+                                 .no_gradient = N_("there is nothing between two ids"),
+                                 .nodiff = {N_("there is nothing between two ids")},
                                  .ref = ref,
                                  .cases = cases};
 

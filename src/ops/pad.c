@@ -61,7 +61,7 @@ const nilu_op nilu_op_pad = {.name = "pad",
                              .ref = ref,
                              .flops = ops_no_flops,
                              .cases = cases,
-                             .backward = "dx = dz without what was put around it"};
+                             .backward = N_("dx = dz without what was put around it")};
 
 nilu_tensor *nilu_pad(nilu_tensor *x, int axis, int64_t before, int64_t after, double value)
 {

@@ -102,7 +102,7 @@ const nilu_op nilu_op_prod = {.name = "prod",
                               .ref = ref,
                               .flops = ops_reduce_flops,
                               .cases = cases,
-                              .backward = "dx = dz * product of all other factors"};
+                              .backward = N_("dx = dz * product of all other factors")};
 
 nilu_tensor *nilu_prod(nilu_tensor *x, nilu_axes axes, bool keep)
 {

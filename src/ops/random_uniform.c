@@ -62,8 +62,8 @@ const nilu_op nilu_op_random_uniform = {.name = "random_uniform",
                                                    NILU_REAL(struct uniform, low), NILU_REAL(struct uniform, high),
                                                    NILU_INT(struct uniform, stream)},
                                         .shape = shape,
-                                        .no_gradient = "it depends on the step alone",
-                                        .nodiff = {"it counts steps"},
+                                        .no_gradient = N_("it depends on the step alone"),
+                                        .nodiff = {N_("it counts steps")},
                                         .ref = ref,
                                         .cases = cases};
 

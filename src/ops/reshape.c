@@ -75,7 +75,7 @@ const nilu_op nilu_op_reshape = {.name = "reshape",
                                  .ref = ref,
                                  .flops = ops_no_flops,
                                  .cases = cases,
-                                 .backward = "dx = dz, reshaped back"};
+                                 .backward = N_("dx = dz, reshaped back")};
 
 nilu_tensor *nilu_reshape(nilu_tensor *x, nilu_shape dims)
 {

@@ -110,12 +110,12 @@ const nilu_op nilu_op_scatter_add = {.name = "scatter_add",
                                      .fields = {NILU_INT(struct ops_scatter, axis), NILU_INT(struct ops_scatter, n)},
                                      .shape = shape,
                                      .grad = grad,
-                                     .nodiff = {[1] = "there is nothing between two indices"},
+                                     .nodiff = {[1] = N_("there is nothing between two indices")},
                                      .ref = ref,
                                      .ref_scratch = ref_scratch,
                                      .flops = flops,
                                      .cases = cases,
-                                     .backward = "dx = gather(dz, index)"};
+                                     .backward = N_("dx = gather(dz, index)")};
 
 nilu_tensor *nilu_scatter_add(nilu_tensor *x, nilu_tensor *index, int axis, int64_t n)
 {

@@ -86,7 +86,7 @@ const nilu_op nilu_op_slice = {.name = "slice",
                                .ref = ref,
                                .flops = ops_no_flops,
                                .cases = cases,
-                               .backward = "dx = dz where it was taken from, 0 elsewhere"};
+                               .backward = N_("dx = dz where it was taken from, 0 elsewhere")};
 
 nilu_tensor *nilu_slice(nilu_tensor *x, int axis, int64_t start, int64_t stop, int64_t step)
 {

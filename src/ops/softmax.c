@@ -82,7 +82,7 @@ const nilu_op nilu_op_softmax = {.name = "softmax",
                                  .ref = ref,
                                  .flops = flops,
                                  .cases = cases,
-                                 .backward = "dx = (dz - sum(dz * z)) * z"};
+                                 .backward = N_("dx = (dz - sum(dz * z)) * z")};
 
 nilu_tensor *nilu_softmax(nilu_tensor *x, int axis)
 {

@@ -152,12 +152,12 @@ const nilu_op nilu_op_softmax_xent = {.name = "softmax_xent",
                                                  NILU_INT(struct ops_xent, ignore)},
                                       .shape = shape,
                                       .grad = grad,
-                                      .nodiff = {[1] = "it is the number of a class", [2] = "class weights are given, not learnt"},
+                                      .nodiff = {[1] = N_("it is the number of a class"), [2] = N_("class weights are given, not learnt")},
                                       .decompose = decompose,
                                       .ref = ref,
                                       .flops = flops,
                                       .cases = cases,
-                                      .backward = "dx = (softmax(x) - truth) / n * dloss: guess minus truth"};
+                                      .backward = N_("dx = (softmax(x) - truth) / n * dloss: guess minus truth")};
 
 nilu_tensor *nilu_softmax_xent(nilu_tensor *x, nilu_tensor *label, const nilu_xent_options *options)
 {

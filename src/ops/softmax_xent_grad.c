@@ -153,14 +153,14 @@ const nilu_op nilu_op_softmax_xent_grad = {.name = "softmax_xent_grad",
                                                       NILU_FLAG(struct ops_xent, ignoring), NILU_INT(struct ops_xent, ignore)},
                                            .shape = shape,
                                            .grad = grad,
-                                           .nodiff = {[1] = "it is the number of a class",
-                                                      [5] = "class weights are given, not learnt"},
+                                           .nodiff = {[1] = N_("it is the number of a class"),
+                                                      [5] = N_("class weights are given, not learnt")},
                                            .decompose = decompose,
                                            .ref = ref,
                                            .flops = flops,
                                            .cases = cases,
-                                           .backward = "dx = dz * guess * dloss / total, dlse = -sum(dx), "
-                                                       "ddloss = sum(dz * z) / dloss"};
+                                           .backward = N_("dx = dz * guess * dloss / total, dlse = -sum(dx), "
+                                                       "ddloss = sum(dz * z) / dloss")};
 
 nilu_tensor *nilu_softmax_xent_grad(nilu_tensor *x, nilu_tensor *label, nilu_tensor *lse, nilu_tensor *total,
                                     nilu_tensor *dloss, const nilu_xent_options *options)

@@ -23,7 +23,7 @@ static const nilu_case cases[] = {{"by hand", "3", .fill = "list 1 -2 3", .want 
                                   {"empty", "0x3"},
                                   {0}};
 
-#define WHY "to stop the error is what it is for"
+#define WHY N_("to stop the error is what it is for")
 const nilu_op nilu_op_stop_gradient = {.name = "stop_gradient",
                                        .inputs = {"x"},
                                        .view = true,

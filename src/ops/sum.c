@@ -73,7 +73,7 @@ const nilu_op nilu_op_sum = {.name = "sum",
                              .ref = ref,
                              .flops = ops_reduce_flops,
                              .cases = cases,
-                             .backward = "dx = dz, spread over what was summed"};
+                             .backward = N_("dx = dz, spread over what was summed")};
 
 nilu_tensor *nilu_sum(nilu_tensor *x, nilu_axes axes, bool keep)
 {

@@ -83,7 +83,7 @@ const nilu_op nilu_op_transpose = {.name = "transpose",
                                    .ref = ref,
                                    .flops = ops_no_flops,
                                    .cases = cases,
-                                   .backward = "dx = dz, its axes put back"};
+                                   .backward = N_("dx = dz, its axes put back")};
 
 nilu_tensor *nilu_transpose(nilu_tensor *x, nilu_axes axes)
 {
