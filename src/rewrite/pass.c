@@ -84,6 +84,11 @@ static const struct {
     nilu_status (*run)(rewrite_job *job);
 } passes[] = {{"simplify", rewrite_simplify}, {"cse", rewrite_cse}, {"precision", rewrite_precision}, {"fuse", rewrite_fuse}, {"fold", rewrite_fold}};
 
+const char *rewrite_pass_name(int i)
+{
+    return i >= 0 && (size_t)i < COUNT(passes) ? passes[i].name : NULL;
+}
+
 static bool named_in(const char *list, const char *name)
 {
     size_t n = strlen(name);

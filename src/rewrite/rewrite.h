@@ -65,6 +65,8 @@ typedef struct rewrite_job {
     nilu_tensor **fetch;
 } rewrite_job;
 void rewrite_replace(rewrite_job *job, nilu_tensor *old, nilu_tensor *new_one);
+/* Name of the i-th pass in their order; NULL past the last. */
+const char *rewrite_pass_name(int i);
 /* All passes but those whose names are in `without` (NULL: none), on a fresh copy of the graph in *job. */
 nilu_status rewrite_all(rewrite_job *job, const char *without);
 
