@@ -1,0 +1,98 @@
+/* Opening what the line names: data, with the rows that say how to read it; and a model, from a file, a run or words. */
+#include "cli.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *nth(const char *const *names, int n, int i)
+{
+    return i >= 0 && i < n ? names[i] : NULL;
+}
+
+static const char *const tasks[] = {"auto", "classes", "numbers", "none"}, *const missing[] = {"fill", "error"},
+                  *const headers[] = {"no", "yes", "auto"};
+
+const char *cli_task_name(int i)
+{
+    return nth(tasks, COUNT(tasks), i);
+}
+
+const char *cli_missing_name(int i)
+{
+    return nth(missing, COUNT(missing), i);
+}
+
+const char *cli_header_name(int i)
+{
+    return nth(headers, COUNT(headers), i);
+}
+
+static int place_of(const char *const *names, int n, const char *name)
+{
+    int i = 0;
+    while (i < n && strcmp(names[i], name) != 0)
+        i++;
+    return i;
+}
+
+nilu_status cli_data_options(cli *c, const cli_reading *r, nilu_data_options *o)
+{
+    static const nilu_task task[] = {NILU_TASK_AUTO, NILU_TASK_CLASSES, NILU_TASK_NUMBERS, NILU_TASK_NONE};
+    *o = (nilu_data_options)NILU_DATA_DEFAULT;
+    o->data_dir = c->data_dir;
+    o->cache_dir = c->cache_dir;
+    o->seed = (uint64_t)c->seed;
+    if (!r)
+        return NILU_OK;
+    if (r->delimiter && strcmp(r->delimiter, "tab") != 0 && strlen(r->delimiter) != 1)
+        return cli_fail(c, NILU_E_USAGE, _(N_("%s: --delimiter wants one character or the word tab, not \"%s\"")),
+                        c->command->name, r->delimiter);
+    o->target = r->target;
+    o->task = task[place_of(tasks, COUNT(tasks), r->task)];
+    o->refuse_missing = strcmp(r->missing, "error") == 0;
+    o->ignore = r->ignore;
+    o->keep = r->keep;
+    o->header = place_of(headers, COUNT(headers), r->header) == 2 ? -1 : place_of(headers, COUNT(headers), r->header);
+    o->delimiter = !r->delimiter ? 0 : strcmp(r->delimiter, "tab") == 0 ? '\t' : r->delimiter[0];
+    o->validation = r->validation;
+    o->test = r->test;
+    return NILU_OK;
+}
+
+nilu_status cli_open_data(cli *c, const cli_reading *r, const char *where, nilu_data **data)
+{
+    nilu_data_options o;
+    NILU_TRY(cli_data_options(c, r, &o));
+    NILU_TRY(nilu_data_open(c->nl, where, &o, data));
+    const nilu_data_info *info = nilu_data_about(*data);
+    for (int i = 0; i < info->notes; i++)
+        cli_note(c, "%s", info->note[i]);
+    return NILU_OK;
+}
+
+/* The model that a run was trained with. */
+static nilu_status model_of_run(cli *c, const char *folder, nilu_model **model)
+{
+    nilu_run *run = NULL;
+    NILU_TRY(nilu_run_open(c->nl, folder, &run));
+    nilu_status status = nilu_model_from_text(c->nl, nilu_run_about(run)->model, folder, model);
+    nilu_run_free(run);
+    return status;
+}
+
+nilu_status cli_open_model(cli *c, const cli_network *n, nilu_model **model)
+{
+    struct stat info;
+    *model = NULL;
+    if ((n->model != NULL) + (n->layers != NULL) + (n->hidden.n > 0) > 1)
+        return cli_fail(c, NILU_E_USAGE, _(N_("%s: a model file, --hidden and --layers exclude each other; keep one")), c->command->name);
+    if (n->model && stat(n->model, &info) == 0 && S_ISDIR(info.st_mode))
+        return model_of_run(c, n->model, model);
+    if (n->model)
+        return nilu_model_load(c->nl, n->model, model);
+    if (n->layers)
+        return nilu_model_chain(c->nl, n->layers, model);
+    if (n->hidden.n)
+        return nilu_model_hidden(c->nl, n->hidden.n, n->hidden.at, n->activation, model);
+    return NILU_OK;
+}
