@@ -74,12 +74,12 @@ static void literal(const char *p, char *out, size_t size)
     out[n] = 0;
 }
 
-/* A field of the op's record is a sentence too, but describes and refuses nothing. */
+/* A field of the op's record, whose name stands on this line or the one before, is a sentence too, but refuses nothing. */
 static bool describes(const char *text, const char *p)
 {
     const char *line = p;
-    while (line > text && line[-1] != '\n')
-        line--;
+    for (int lines = 2; line > text && (line[-1] != '\n' || --lines > 0); line--)
+        ;
     static const char *const fields[] = {".backward", ".no_gradient", ".nodiff", "#define"};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const char *at = strstr(line, fields[i]);
