@@ -141,7 +141,7 @@ bool base_same_shape(nilu_shape a, nilu_shape b)
 const char *base_shape_text(nilu_shape s, char out[BASE_SHAPE_TEXT])
 {
     int at = snprintf(out, BASE_SHAPE_TEXT, "[");
-    for (int i = 0; i < s.rank; i++)
+    for (int i = 0; i < s.rank && i < NILU_MAX_RANK; i++) /* a shape from outside may claim more */
         at += snprintf(out + at, BASE_SHAPE_TEXT - (size_t)at, i ? ", %lld" : "%lld", (long long)s.dim[i]);
     snprintf(out + at, BASE_SHAPE_TEXT - (size_t)at, "]");
     return out;

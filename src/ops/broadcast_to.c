@@ -13,7 +13,9 @@ static nilu_status shape(nilu_build *b)
     struct broadcast_to *t = b->attr;
     nilu_shape x = b->in[0]->shape;
     char dims[BASE_SHAPE_TEXT];
-    bool fits = t->shape.rank >= x.rank && t->shape.rank <= NILU_MAX_RANK;
+    bool fits = t->shape.rank >= x.rank;
+    if (t->shape.rank < 0 || t->shape.rank > NILU_MAX_RANK)
+        return graph_out(b, 0, b->in[0]->dtype, t->shape); /* which refuses it */
     for (int d = 0; fits && d < x.rank; d++) {
         int64_t n = t->shape.dim[d + t->shape.rank - x.rank];
         fits = x.dim[d] == n || x.dim[d] == 1;
