@@ -295,7 +295,8 @@ nilu_tensor *graph_node(const nilu_op *op, int nin, nilu_tensor *const *in, cons
                        op->name, i + 1);
             return NULL;
         }
-        if (in[i]->node->g != g) {
+        if (in[i]->node->g != g) { /* whichever of them is looked at next must know */
+            graph_fail(in[i]->node->g, NILU_E_GRAPH, N_("%s%s: its inputs belong to two graphs; build it in one"), g->scope, op->name);
             graph_fail(g, NILU_E_GRAPH, N_("%s%s: its inputs belong to two graphs; build it in one"), g->scope, op->name);
             return NULL;
         }
