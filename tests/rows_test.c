@@ -435,7 +435,7 @@ static void every_way_was_taken(void **state)
     }
     assert_int_equal(bad, 0);
     assert_true(rows_were_taken.in_place > 1000);
-    assert_true(rows_were_taken.shared > 1000 || !cpu_kernel_at(0));
+    assert_true(rows_were_taken.shared > 100 || !cpu_kernel_at(0));
 }
 
 int main(int argc, char **argv)

@@ -74,18 +74,18 @@ static void literal(const char *p, char *out, size_t size)
     out[n] = 0;
 }
 
-/* A field of the op's record, whose name stands on this line or the one before, is a sentence too, but refuses nothing. */
-static bool describes(const char *text, const char *p)
+/* Is the text at `p` part of a statement that refuses? Others say what a gradient is. */
+static bool refuses(const char *text, const char *p)
 {
-    const char *line = p;
-    for (int lines = 2; line > text && (line[-1] != '\n' || --lines > 0); line--)
-        ;
-    static const char *const fields[] = {".backward", ".no_gradient", ".nodiff", "#define"};
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        const char *at = strstr(line, fields[i]);
-        if (at && at < p)
+    static const char *const calls[] = {"NILU_NEED", "graph_refuse", "graph_fault", "graph_fail", "base_fail"};
+    char statement[512];
+    const char *from = p;
+    while (from > text && !strchr(";{}", from[-1]))
+        from--;
+    snprintf(statement, sizeof statement, "%.*s", (int)(p - from), from);
+    for (size_t i = 0; i < COUNT(calls); i++)
+        if (strstr(statement, calls[i]))
             return true;
-    }
     return false;
 }
 
@@ -97,7 +97,7 @@ static int unheard_in(const char *file, const char *text)
     const nilu_op *op = graph_op(name);
     for (const char *p = text; (p = strstr(p, "N_(\"")); p++) {
         literal(p + 3, sentence, sizeof sentence);
-        if (describes(text, p) || met(op, sentence))
+        if (!refuses(text, p) || met(op, sentence))
             continue;
         print_error("src/ops/%s: no row%s%s meets \"%s\"\n", file, op ? " of " : "", op ? op->name : "", sentence);
         missing++;
