@@ -710,6 +710,7 @@ typedef struct nilu_train_options {
     int64_t steps;                     /* end after this many steps, whatever the epochs; 0: no such limit */
     int64_t patience;                  /* epochs without a new lowest validation loss before stopping early; 0: by the
                                           epochs; -1: never */
+    bool bf16;                         /* products round their operands to bf16: nilu_compile_options.bf16 */
     /* Recording. Both NULL: nothing is written. */
     const char *out;                   /* the run's folder, which must not exist yet */
     const char *runs;                  /* or the folder in which a new one is made: digits-1, digits-2, … */
@@ -725,12 +726,15 @@ typedef struct nilu_train_options {
     bool (*on_start)(void *user, const nilu_train_about *about);
     bool (*on_step)(void *user, const nilu_progress *progress);
     bool (*on_epoch)(void *user, const nilu_epoch *epoch);
+    /* Where given, full batches are nilu_profile_step's, and this is told at the end how many there were and the seconds of
+     * each instruction of their plan in all of them. */
+    void (*on_profile)(void *user, const nilu_plan *plan, int64_t steps, const double *seconds);
     void *user;
     const volatile sig_atomic_t *stop; /* looked at after each step: not 0 stops: a signal handler may set it */
 } nilu_train_options;
 #define NILU_TRAIN_DEFAULT                                                                                             \
-    {sizeof(nilu_train_options), NULL, NILU_OPTIMIZER_DEFAULT, false, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 30, 0, 0,    \
-     NULL, NULL, NULL, NULL, NULL}
+    {sizeof(nilu_train_options), NULL, NILU_OPTIMIZER_DEFAULT, false, 0, 0, 0, 0, false, NULL, NULL, NULL, NULL, 30,   \
+     0, 0, NULL, NULL, NULL, NULL, NULL, NULL}
 
 typedef struct nilu_train_result {
     nilu_ending ending;

@@ -67,6 +67,7 @@ static const row rows[] = {
     {"train", "batch", COUNTED, BITS, AT(options.batch)},
     {"train", "steps", COUNTED, BITS, AT(options.steps)},
     {"train", "patience", COUNTED, BITS, AT(options.patience)},
+    {"train", "bf16", TRUTH, BITS, AT(options.bf16)},
     {"train", "snapshots", SMALL, PLAIN, AT(options.snapshots)},
     {"optimizer", "name", WORD, BITS, AT(options.optimizer.name), nilu_optimizer_name},
     {"optimizer", "scope", TEXT, BITS, AT(options.optimizer.scope)},

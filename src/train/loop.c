@@ -172,7 +172,9 @@ static nilu_status take_step(train_job *j, nilu_progress *p)
     NILU_TRY(train_loader_next(&j->loader, &b));
     NILU_TRY(train_net_plan(&j->net, b->n, &plan));
     NILU_TRY(train_net_feed(&j->net, plan, b));
-    NILU_TRY(nilu_step(plan));
+    bool profiled = j->profile && b->n == j->info->options.batch;
+    NILU_TRY(profiled ? nilu_profile_step(plan, j->profile) : nilu_step(plan));
+    j->profiled += profiled;
     double loss = *(const float *)nilu_fetched(plan, 0), now = train_now();
     if (j->first_step == 0)
         j->first_step = now - j->called;

@@ -76,7 +76,9 @@ static nilu_status build(const train_net *net, nilu_graph *g, int64_t n, nilu_pl
         NILU_TRY(nilu_minimise(loss, 0, NULL, net->optimizer, &fetch[1], NULL));
     }
     NILU_TRY(all_there(net, g));
-    return nilu_compile(g, net->store, 2, fetch, NULL, plan);
+    nilu_compile_options o = NILU_COMPILE_DEFAULT;
+    o.bf16 = net->bf16 && net->mode == TRAIN_LEARN;
+    return nilu_compile(g, net->store, 2, fetch, &o, plan);
 }
 
 nilu_status train_net_plan(train_net *net, int64_t n, nilu_plan **plan)

@@ -21,8 +21,14 @@ static nilu_status start_job(train_job *j, nilu_store *store)
     j->epoch_steps = train_epoch_steps(j->about, o);
     j->steps = train_steps(j->about, o);
     j->net = (train_net){.nl = j->nl, .model = j->model, .data = j->about, .store = j->store, .loss = o->loss,
-                         .optimizer = &o->optimizer, .mode = TRAIN_LEARN, .complete = store != NULL};
-    return train_net_plan(&j->net, o->batch, &plan);
+                         .optimizer = &o->optimizer, .mode = TRAIN_LEARN, .bf16 = o->bf16, .complete = store != NULL};
+    NILU_TRY(train_net_plan(&j->net, o->batch, &plan));
+    if (!j->told->on_profile)
+        return NILU_OK;
+    nilu_plan_summary summary;
+    nilu_plan_summarise(plan, &summary);
+    j->profile = base_calloc(j->nl, (size_t)summary.instructions + 1, sizeof *j->profile);
+    return j->profile ? NILU_OK : NILU_E_NO_MEMORY;
 }
 
 static nilu_status start_loop(train_job *j)
@@ -66,6 +72,7 @@ static void free_job(train_job *j)
     train_loader_stop(&j->loader);
     nilu_predictor_free(j->judge);
     train_net_clear(&j->net);
+    base_free(j->nl, j->profile);
     train_sums_free(j->nl, &j->sums);
     nilu_store_free(j->best);
     nilu_store_free(j->store);
@@ -142,6 +149,8 @@ static nilu_status run_job(train_job *j, nilu_train_result *r)
     double before = j->at.seconds;
     nilu_status status = train_loop(j, announce(j));
     j->at.seconds = before + train_now() - j->resumed_at;
+    if (j->profile)
+        j->told->on_profile(j->told->user, j->net.plan[0].plan, j->profiled, j->profile);
     if (status == NILU_OK)
         return finish(j, r);
     memcpy(sentence, nl->message, sizeof sentence);

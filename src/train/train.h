@@ -33,6 +33,7 @@ typedef struct train_net {
     const char *loss;
     const nilu_optimizer_options *optimizer; /* to learn with */
     train_mode mode;
+    bool bf16;     /* products learn in bf16; judging and saying are always f32 */
     bool complete; /* the store must have every value already */
     struct train_sized {
         int64_t n;
@@ -110,6 +111,8 @@ typedef struct train_job {
     bool best_unsaved;
     int64_t saved_step;      /* of the last checkpoint; -1: none yet */
     nilu_ending ending;
+    double *profile;         /* seconds of each instruction of the full batches' plan; NULL: not asked for */
+    int64_t profiled;        /* steps in it */
     /* clocks, in seconds */
     double called, resumed_at, first_step; /* resumed_at: when at.seconds began to grow */
     double stepping, epoch_stepping;       /* spent in training steps: in this call, in this epoch */
