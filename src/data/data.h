@@ -136,6 +136,9 @@ data_cell_kind data_cell_number(const data_cell *cell, bool decimal_comma, doubl
 
 /* A cell's text as UTF-8, ended by NUL, into out[2 * cell->n + 1]; returns its length. */
 size_t data_cell_text(const data_cell *cell, char *out);
+/* Its beginning, for a sentence. */
+#define DATA_SHOWN 64
+const char *data_cell_shown(const data_cell *cell, char out[DATA_SHOWN]);
 
 /* A set of texts with counts. */
 typedef struct data_word {

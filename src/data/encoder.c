@@ -98,12 +98,14 @@ static bool write_target(const nilu_data *d, json_t *root)
 typedef struct sink {
     nilu *nl;
     base_buffer buffer;
+    bool failed; /* jansson does not always pass on that a piece could not be written */
 } sink;
 
 static int append(const char *bytes, size_t n, void *user)
 {
     sink *s = user;
-    return base_append(s->nl, &s->buffer, bytes, n) == NILU_OK ? 0 : -1;
+    s->failed = s->failed || base_append(s->nl, &s->buffer, bytes, n) != NILU_OK;
+    return s->failed ? -1 : 0;
 }
 
 char *nilu_data_encoder_text(const nilu_data *data)
@@ -113,9 +115,8 @@ char *nilu_data_encoder_text(const nilu_data *data)
     bool ok = json_object_set_new(root, "format", json_string(FORMAT)) == 0 && write_target(data, root) &&
               (data->arrays ? write_arrays(data, root) : write_table(data, root));
     if (ok)
-        ok =
-            json_dump_callback(root, append, &s, JSON_INDENT(1) | JSON_REAL_PRECISION(17) | JSON_PRESERVE_ORDER) == 0 &&
-            base_append(s.nl, &s.buffer, "\n", 1) == NILU_OK;
+        ok = json_dump_callback(root, append, &s, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) == 0 &&
+             append("\n", 1, &s) == 0;
     json_decref(root);
     if (ok)
         return s.buffer.at;

@@ -1,5 +1,5 @@
 /* Finding out how a table is written, from its first hundred rows: the delimiter that gives all rows the same number of
- * cells, the most; and whether the first row holds names. */
+ * cells, and whether the first row holds names. */
 #include "data/data.h"
 
 #include <string.h>
@@ -44,21 +44,21 @@ static int agreement(const sample *s, char delimiter, char *copy, int *cells, in
     return agree;
 }
 
-/* Among those that cut the first row: first the one on which most rows agree, then the one that makes most cells. In a tie
- * the rarer sign wins, since commas and blanks occur inside of texts and numbers. */
+/* The first sign that cuts all rows into the same number of cells, two at least; if none does, the one on which most rows
+ * agree. Rarer signs come first, since commas and blanks occur inside of texts and numbers. */
 static char find_delimiter(const sample *s, char *copy)
 {
     static const char candidates[] = {'\t', ';', '|', ',', ' '};
     char best = ',';
-    int best_cells = 0, best_agree = 0;
+    int best_agree = 0;
     for (size_t i = 0; i < COUNT(candidates); i++) {
         int cells, rows, agree = agreement(s, candidates[i], copy, &cells, &rows);
         if (cells < 2)
             continue;
-        bool all = agree == rows, best_all = best_agree == rows;
-        if (all != best_all ? all : all ? cells > best_cells : agree > best_agree) {
+        if (agree == rows)
+            return candidates[i];
+        if (agree > best_agree) {
             best = candidates[i];
-            best_cells = cells;
             best_agree = agree;
         }
     }

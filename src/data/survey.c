@@ -10,7 +10,7 @@
 typedef struct seen {
     int64_t missing, numbers, texts, not_finite;
     int64_t text_line, not_finite_line; /* of the first such cell */
-    char text[32];                      /* beginning of the first text */
+    char text[DATA_SHOWN];              /* beginning of the first text */
     double last;
     bool steps; /* each number is the one before plus one */
 } seen;
@@ -273,10 +273,7 @@ static void see_cell(const nilu_data *d, const data_cell *cell, int64_t line, se
         break;
     case CELL_TEXT:
         if (s->texts++ == 0) {
-            size_t n = cell->n < sizeof s->text ? cell->n : sizeof s->text - 1;
-            while (n > 0 && !data_is_utf8(cell->at, n))
-                n--; /* cut within a character, or not UTF-8 from there on */
-            memcpy(s->text, cell->at, n);
+            data_cell_shown(cell, s->text);
             s->text_line = line;
         }
         break;

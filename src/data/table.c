@@ -52,22 +52,11 @@ nilu_status data_table_features(nilu_data *d)
 
 /* ---- encoding */
 
-/* A cell's text for a sentence, short and UTF-8. */
-static const char *shown(const data_cell *cell, char out[64])
-{
-    data_cell part = *cell;
-    part.n = part.n < 24 ? part.n : 24;
-    while (part.n > 0 && part.n < cell->n && ((unsigned char)cell->at[part.n] & 0xc0) == 0x80)
-        part.n--;
-    data_cell_text(&part, out);
-    return out;
-}
-
 static bool encode_number(const nilu_data *d, const data_column *c, const data_cell *cell, float *x, char fault[],
                           size_t room)
 {
     double v = 0;
-    char text[64];
+    char text[DATA_SHOWN];
     *x = 0;
     switch (data_cell_number(cell, d->decimal_comma, &v)) {
     case CELL_MISSING:
@@ -81,10 +70,11 @@ static bool encode_number(const nilu_data *d, const data_column *c, const data_c
         /* fall through */
     case CELL_NOT_FINITE:
         snprintf(fault, room, base_text(N_("column \"%s\" is %s, which is not finite or too large")), c->name,
-                 shown(cell, text));
+                 data_cell_shown(cell, text));
         return false;
     default:
-        snprintf(fault, room, base_text(N_("column \"%s\" is \"%s\", which is no number")), c->name, shown(cell, text));
+        snprintf(fault, room, base_text(N_("column \"%s\" is \"%s\", which is no number")), c->name,
+                 data_cell_shown(cell, text));
         return false;
     }
 }

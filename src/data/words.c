@@ -1,6 +1,6 @@
 /* Sets of texts with counts: the categories of a column, the classes of a target. A table of indices by open addressing
  * over a plain array of words; texts live in the set's pool. Text is kept as UTF-8; a cell that is not UTF-8 is taken for
- * Latin-1, each byte its own character. */
+ * Latin-1, each byte its own character. Control characters are blanks, so that no file can play with a terminal. */
 #include "data/data.h"
 
 #include <string.h>
@@ -51,8 +51,12 @@ static int next_byte(spelling *s)
     if (s->at == s->end)
         return -1;
     unsigned char c = (unsigned char)*s->at++;
+    if (c < 0x20 || c == 0x7f)
+        return ' ';
     if (!s->latin1 || c < 0x80)
         return c;
+    if (c < 0xa0) /* Latin-1's own control characters */
+        return ' ';
     s->held = 0x80 | (c & 0x3f);
     return 0xc0 | c >> 6;
 }
@@ -65,6 +69,17 @@ size_t data_cell_text(const data_cell *cell, char *out)
         out[n++] = (char)c;
     out[n] = 0;
     return n;
+}
+
+const char *data_cell_shown(const data_cell *cell, char out[DATA_SHOWN])
+{
+    enum { MOST = (DATA_SHOWN - 1) / 2 };
+    data_cell part = *cell;
+    part.n = part.n < MOST ? part.n : MOST;
+    while (part.n > 0 && part.n < cell->n && ((unsigned char)cell->at[part.n] & 0xc0) == 0x80)
+        part.n--; /* not within a character */
+    data_cell_text(&part, out);
+    return out;
 }
 
 static int compare(const data_cell *cell, const char *text)
