@@ -188,6 +188,41 @@ static void value(rows_row *r)
     }
 }
 
+/* Passes may use that an input is one number known beforehand: 0 and 1, which many rules look for, and another. */
+static void known_numbers(rows_row *r)
+{
+    static const double numbers[] = {0, 1, 2.5};
+    nilu *nl = plain_context();
+    graph_case made;
+    bool candidate[GRAPH_MAX_IN] = {false};
+    assert_ok(nl, graph_case_new(nl, r->op, r->c, NILU_F32, NILU_I32, 0, &made));
+    for (int k = 0; k < made.nin; k++)
+        candidate[k] = base_is_float(made.in[k]->dtype) && base_count(made.in[k]->shape) < 100;
+    int n = made.nin;
+    graph_case_free(&made);
+    nilu_free(nl);
+    for (int k = 0; k < n; k++)
+        for (size_t i = 0; i < COUNT(numbers) && candidate[k]; i++) {
+            rows_way w = {.real = NILU_F32,
+                          .whole = NILU_I32,
+                          .threads = 1,
+                          .reference = true,
+                          .wrapped = true,
+                          .known = k + 1,
+                          .number = numbers[i],
+                          .unsimplified = true};
+            rows_values plain, simplified;
+            nilu_status status = rows_run(r, &w, &plain);
+            w.unsimplified = false;
+            if (rows_run(r, &w, &simplified) != status)
+                rows_complain(r, &w, "with input %d known to be %g: %s", k + 1, numbers[i], simplified.message);
+            else if (status == NILU_OK)
+                rows_same(r, &w, "with an input that is known", &simplified, &plain, false);
+            rows_free(&plain);
+            rows_free(&simplified);
+        }
+}
+
 /* A coarse op and what it is made of: value and gradients, in f64. */
 static void decomposes(rows_row *r)
 {
@@ -321,8 +356,10 @@ static void op_rows(void **state)
             refuses(&r);
         else if (r.c->fault)
             faults(&r);
-        else
+        else {
             value(&r);
+            known_numbers(&r);
+        }
         if (r.op->decompose && !r.c->error && !r.c->fault)
             decomposes(&r);
     }

@@ -110,6 +110,8 @@ static nilu_status build(nilu *nl, const rows_row *r, const rows_way *w, program
         NILU_TRY(graph_attr_parse(nl, op, r->c->attr, attr));
         for (int k = 0; k < p->made.nin; k++)
             in[k] = base_is_float(p->made.in[k]->dtype) ? nilu_scale(p->made.in[k], 0.5) : p->made.in[k];
+        if (w->known)
+            in[w->known - 1] = nilu_fill(p->made.g, in[w->known - 1]->dtype, in[w->known - 1]->shape, w->number);
         if (p->made.nin)
             out = graph_node(op, p->made.nin, in, attr);
     }
@@ -193,9 +195,9 @@ static nilu_status execute(nilu *nl, const rows_row *r, const rows_way *w, progr
     nilu_store *store = nilu_store_new(nl);
     nilu_plan *plan = NULL;
     void *held[2 * GRAPH_MAX_IN] = {0};
-    o.reference = w->reference;
-    o.kernels = w->kernel ? w->kernel->name : NULL;
-    o.without = w->without;
+    o.reference = w->reference && !w->unsimplified;
+    o.kernels = w->unsimplified ? "none of this name" : w->kernel ? w->kernel->name : NULL;
+    o.without = w->unsimplified ? "simplify,cse,fuse,fold" : w->without;
     o.bf16 = w->bf16;
     nilu_status status = nilu_compile(p->made.g, store, p->n, p->fetch, &o, &plan);
     if (status == NILU_OK && w->threads > 1)

@@ -24,6 +24,9 @@ typedef struct rows_way {
     const char *isa; /* NULL: the best */
     int threads;
     bool reference;
+    bool unsimplified; /* the reference without any pass; else those passes run that do not fuse */
+    int known;         /* input known - 1 is `number` when the plan is made; 0: none. Of a wrapped way */
+    double number;
     const cpu_kernel *kernel; /* NULL: whichever the plan chooses */
     const char *without;      /* passes left out */
     bool wrapped;             /* behind and before other ops, with gradients; else the op alone */
@@ -44,8 +47,8 @@ void rows_free(rows_values *v);
 
 /* What all ways together have come by. */
 typedef struct rows_taken {
-    int in_place;   /* instructions whose output took an input's memory */
-    int shared;     /* instructions that several threads ran together */
+    int in_place;    /* instructions whose output took an input's memory */
+    int shared;      /* instructions that several threads ran together */
     bool kernel[64]; /* rows of kernels.inc that ran */
 } rows_taken;
 extern rows_taken rows_were_taken;
