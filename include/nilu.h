@@ -287,6 +287,11 @@ typedef struct nilu_plan_instruction {
 NILU_API bool nilu_plan_instruction_at(const nilu_plan *plan, int i, nilu_plan_instruction *out);
 /* A step like nilu_step's that adds the seconds of each instruction to seconds[i], one for each instruction of the plan. */
 NILU_API nilu_status nilu_profile_step(nilu_plan *plan, double *seconds);
+/* What this machine can do at most, measured for a fifth of a second with the context's threads and instruction set:
+ * floating-point operations a second (f32 fused multiply-adds on registers), and bytes read and written a second from and
+ * to memory beyond all caches. */
+NILU_API double nilu_peak_flops(nilu *nl);
+NILU_API double nilu_peak_bytes(nilu *nl); /* 0 if there is not enough memory to find out */
 /* The plan as text, one line an instruction: node, kernel and why not a faster one, shapes, place in memory, FLOPs.
  * Freed by nilu_text_free; NULL if memory ran out. */
 NILU_API char *nilu_plan_text(const nilu_plan *plan);

@@ -48,6 +48,7 @@ struct cpu_isa {
     const cpu_gemm_table *gemm;
     const cpu_tape_table *tape;
     const cpu_gemm_table *gemm_bf16; /* NULL: this machine has no bf16 products */
+    double (*peak)(int64_t rounds, float *sink); /* multiply-adds on registers; returns the FLOPs done */
 };
 /* By name, or the best of this machine if NULL; NULL if it is unknown or this machine has none. */
 const cpu_isa *cpu_isa_find(const char *name);
