@@ -324,6 +324,8 @@ typedef struct data_set {
 const data_set *data_set_named(const char *name);
 /* The folder of a set, if `name` is in the catalogue: *folder (of the set's pool) NULL if it is not on this machine. */
 bool data_catalogue_find(nilu_data *d, const char *name, nilu_status *status, char **folder);
+/* What nilu_data_get does, for any row; *folder is freed by base_free. */
+nilu_status data_get_set(nilu *nl, const data_set *set, const nilu_get_options *o, char **folder);
 /* Downloads `url`, at most `limit` bytes of it. Errors: FILE_NOT_FOUND (404), FILE_READ, FILE_WRITE, CANCELLED. */
 nilu_status data_download(nilu *nl, const char *url, uint64_t limit, const nilu_get_options *o, const char *file,
                           base_output *out);

@@ -149,37 +149,51 @@ static nilu_status check_all(nilu *nl, const data_set *set, const char *folder, 
     return NILU_OK;
 }
 
+nilu_status data_get_set(nilu *nl, const data_set *set, const nilu_get_options *o, char **folder)
+{
+    bool installed = false;
+    if (!o->from)
+        NILU_TRY(check_all(nl, set, set->system, &installed));
+    *folder = installed ? base_strdup(nl, set->system) : base_format(nl, "%s/%s", o->cache_dir, set->about.name);
+    if (!*folder)
+        return NILU_E_NO_MEMORY;
+    nilu_status status = installed ? NILU_OK : get_files(nl, set, o->from ? o->from : set->about.source, o, *folder);
+    if (status != NILU_OK) {
+        base_free(nl, *folder);
+        *folder = NULL;
+    }
+    return status;
+}
+
+static nilu_status unknown(nilu *nl, const char *name)
+{
+    const char *names[16];
+    size_t n = 0;
+    for (const nilu_dataset *s; n < COUNT(names) && (s = nilu_data_catalogue((int)n)) != NULL;)
+        names[n++] = s->name;
+    const char *near = base_nearest(name, names, n);
+    if (near)
+        return base_fail(nl, NILU_E_NAME, N_("%s: there is no set of this name; did you mean \"%s\"?"), name, near);
+    return base_fail(nl, NILU_E_NAME, N_("%s: there is no set of this name; see: nilu data list"), name);
+}
+
 nilu_status nilu_data_get(nilu *nl, const char *name, const nilu_get_options *options, char **folder)
 {
     const data_set *set = data_set_named(name);
+    char *where;
     if (folder)
         *folder = NULL;
     if (!options || options->size != sizeof *options || !options->cache_dir)
         return base_fail(nl, NILU_E_USAGE,
                          N_("nilu_data_get: options must start from NILU_GET_DEFAULT and have a cache_dir"));
-    if (!set) {
-        const char *names[16];
-        size_t n = 0;
-        for (const nilu_dataset *s; n < COUNT(names) && (s = nilu_data_catalogue((int)n)) != NULL;)
-            names[n++] = s->name;
-        const char *near = base_nearest(name, names, n);
-        return near ? base_fail(nl, NILU_E_NAME, N_("%s: there is no set of this name; did you mean \"%s\"?"), name,
-                                near)
-                    : base_fail(nl, NILU_E_NAME, N_("%s: there is no set of this name; see: nilu data list"), name);
-    }
+    if (!set)
+        return unknown(nl, name);
     if (!set->file[0].name)
         return base_fail(nl, NILU_E_USAGE, N_("%s: comes with nilu; there is nothing to get"), name);
-    bool installed = false;
-    if (!options->from)
-        NILU_TRY(check_all(nl, set, set->system, &installed));
-    char *where = installed ? base_strdup(nl, set->system) : base_format(nl, "%s/%s", options->cache_dir, name);
-    if (!where)
-        return NILU_E_NO_MEMORY;
-    nilu_status status =
-        installed ? NILU_OK : get_files(nl, set, options->from ? options->from : set->about.source, options, where);
-    if (status == NILU_OK && folder)
+    NILU_TRY(data_get_set(nl, set, options, &where));
+    if (folder)
         *folder = where;
     else
         base_free(nl, where);
-    return status;
+    return NILU_OK;
 }

@@ -113,43 +113,62 @@ static sums sums_of(const unsigned char *v, int64_t n)
     return s;
 }
 
-static sums sums_of_rows(const nilu_data *d, const unsigned char *bytes, int64_t width, int64_t first, int64_t end)
+static sums joined(sums a, sums b)
 {
-    sums all = {0, 0, 255, 0};
-    for (int64_t i = first; i < end; i++) {
-        sums s = sums_of(bytes + data_row_of(d, NILU_TRAIN, i) * width, width);
-        all = (sums){all.sum + s.sum, all.squares + s.squares, s.low < all.low ? s.low : all.low,
-                     s.high > all.high ? s.high : all.high};
-    }
+    return (sums){a.sum + b.sum, a.squares + b.squares, a.low < b.low ? a.low : b.low,
+                  a.high > b.high ? a.high : b.high};
+}
+
+static const sums nothing = {0, 0, 255, 0};
+
+static sums sums_in_memory(const nilu_data *d, const data_array *a, int64_t first, int64_t end)
+{
+    const unsigned char *bytes = (const unsigned char *)a->file.bytes + a->offset;
+    sums all = nothing;
+    for (int64_t i = first; i < end; i++)
+        all = joined(all, sums_of(bytes + data_row_of(d, NILU_TRAIN, i) * a->width, a->width));
     return all;
 }
 
-/* Bytes in memory with one mean: sums are whole numbers, so threads may share the work. */
-static void learn_bytes(const nilu_data *d, const unsigned char *bytes, data_scale *s)
+static nilu_status sums_in_file(const nilu_data *d, const data_array *a, sums *all)
+{
+    unsigned char raw[CHUNK * 8];
+    for (int64_t i = 0; i < d->info.count[NILU_TRAIN]; i++) {
+        int64_t row = data_row_of(d, NILU_TRAIN, i);
+        for (int64_t first = 0; first < a->width; first += sizeof raw) {
+            int64_t n = a->width - first < (int64_t)sizeof raw ? a->width - first : (int64_t)sizeof raw;
+            if (!data_array_read(a, row, first, n, raw))
+                return base_fail(d->nl, NILU_E_FILE_READ, UNREADABLE, a->file.path, (long long)row + 1);
+            *all = joined(*all, sums_of(raw, n));
+        }
+    }
+    return NILU_OK;
+}
+
+/* Bytes with one mean: sums are whole numbers, so threads may share the work, and order does not matter. */
+static nilu_status learn_bytes(const nilu_data *d, const data_array *a, data_scale *s)
 {
     enum { BLOCKS = 64 };
-    int64_t count = d->info.count[NILU_TRAIN], width = s->columns;
-    sums block[BLOCKS];
-    if (d->nl->threads > 1) {
+    int64_t count = d->info.count[NILU_TRAIN];
+    sums block[BLOCKS], all = nothing;
+    if (!a->file.bytes || a->fortran) {
+        NILU_TRY(sums_in_file(d, a, &all));
+    } else if (d->nl->threads > 1) {
 #pragma omp parallel for num_threads(d->nl->threads)
         for (int i = 0; i < BLOCKS; i++)
-            block[i] = sums_of_rows(d, bytes, width, count * i / BLOCKS, count * (i + 1) / BLOCKS);
-    } else {
+            block[i] = sums_in_memory(d, a, count * i / BLOCKS, count * (i + 1) / BLOCKS);
         for (int i = 0; i < BLOCKS; i++)
-            block[i] = sums_of_rows(d, bytes, width, count * i / BLOCKS, count * (i + 1) / BLOCKS);
+            all = joined(all, block[i]);
+    } else {
+        all = sums_in_memory(d, a, 0, count);
     }
-    uint64_t sum = 0, squares = 0;
-    s->low = 255;
-    s->high = 0;
-    for (int i = 0; i < BLOCKS; i++) {
-        sum += block[i].sum;
-        squares += block[i].squares;
-        s->low = block[i].low < s->low ? block[i].low : s->low;
-        s->high = block[i].high > s->high ? block[i].high : s->high;
-    }
-    double n = (double)count * (double)width, mean = (double)sum / n, variance = (double)squares / n - mean * mean;
+    double n = (double)count * (double)a->width, mean = (double)all.sum / n,
+           variance = (double)all.squares / n - mean * mean;
+    s->low = all.low;
+    s->high = all.high;
     s->mean[0] = mean;
     s->std[0] = s->low < s->high ? sqrt(variance) : 0;
+    return NILU_OK;
 }
 
 /* Adds up one row: the numbers (pass 0), or the squares of their distance from the mean (pass 1). same[]: the number
@@ -196,8 +215,8 @@ nilu_status data_scale_learn(nilu_data *d, const data_array *a, data_scale *s)
 {
     nilu *nl = d->nl;
     int64_t count = d->info.count[NILU_TRAIN], width = s->columns, columns = s->shared ? 1 : width;
-    if (a->type == DATA_U8 && s->shared && a->file.bytes && !a->fortran) {
-        learn_bytes(d, (const unsigned char *)a->file.bytes + a->offset, s);
+    if (a->type == DATA_U8 && s->shared) {
+        NILU_TRY(learn_bytes(d, a, s));
         data_scale_finish(s);
         return NILU_OK;
     }
