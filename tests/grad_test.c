@@ -33,6 +33,11 @@ static void steeper_than_either_side(nilu_back *g)
     g->din[0] = nilu_scale(g->dout[0], 1.5);
 }
 
+static void downhill(nilu_back *g)
+{
+    g->din[0] = nilu_scale(g->dout[0], -0.5);
+}
+
 static void no_number(nilu_back *g)
 {
     g->din[0] = nilu_scale(g->dout[0], NAN);
@@ -42,6 +47,8 @@ static const nilu_op long_sine = {
     .name = "long_sine", .inputs = {"x"}, .shape = same_shape, .ref = sine, .grad = a_little_long};
 static const nilu_op steep_ramp = {
     .name = "steep_ramp", .inputs = {"x"}, .shape = same_shape, .ref = ramp, .grad = steeper_than_either_side};
+static const nilu_op falling_ramp = {
+    .name = "falling_ramp", .inputs = {"x"}, .shape = same_shape, .ref = ramp, .grad = downhill};
 static const nilu_op lost_sine = {
     .name = "lost_sine", .inputs = {"x"}, .shape = same_shape, .ref = sine, .grad = no_number};
 
@@ -103,6 +110,8 @@ static void a_wrong_gradient_does_not_hide_in_a_kink(void **state)
     (void)state;
     nilu_gradcheck_report r = check_through(&steep_ramp, 0, 0);
     assert_true(r.failed >= 5); /* the slopes along a direction may lie apart enough */
+    r = check_through(&falling_ramp, 0, 0);
+    assert_true(r.failed >= 5);
     r = check_through(&steep_ramp, 1e-5, 0);
     assert_int_equal(r.failed, 6);
 }

@@ -71,6 +71,15 @@ static void faults(rows_row *r)
 
 /* ---- values */
 
+static nilu_status feed_case(nilu_plan *plan, const graph_case *made)
+{
+    for (int f = 0; f < plan->nfeed; f++)
+        for (int k = 0; k < made->nin; k++)
+            if (strcmp(plan->feed[f].node->name, made->in[k]->node->name) == 0)
+                NILU_TRY(nilu_feed(plan, made->in[k]->node->name, made->data[k], plan->feed[f].bytes));
+    return NILU_OK;
+}
+
 /* The same way on all instruction sets, with one thread and with three: the same bits, near `want`. */
 static void everywhere(rows_row *r, rows_way w, const char *what, const rows_values *want)
 {
@@ -223,6 +232,43 @@ static void known_numbers(rows_row *r)
         }
 }
 
+/* The gradient known by hand, in f64. */
+static void gradient_by_hand(rows_row *r)
+{
+    nilu *nl = plain_context();
+    graph_case made;
+    nilu_tensor *wrt[GRAPH_MAX_IN], *grads[GRAPH_MAX_IN];
+    nilu_store *store = nilu_store_new(nl);
+    nilu_plan *plan = NULL;
+    nilu_compile_options o = NILU_COMPILE_DEFAULT;
+    const char *p = r->c->gradient;
+    char *end;
+    int n = 0;
+    o.reference = true;
+    assert_ok(nl, graph_case_new(nl, r->op, r->c, NILU_F64, NILU_I32, 0, &made));
+    for (int k = 0; k < made.nin; k++)
+        if (base_is_float(made.in[k]->dtype) && !(k < 6 && r->op->nodiff[k]))
+            wrt[n++] = made.in[k];
+    assert_ok(nl, nilu_grad_from(made.out, nilu_fill(made.g, made.out->dtype, made.out->shape, 1), n, wrt, grads));
+    assert_ok(nl, nilu_compile(made.g, store, n, grads, &o, &plan));
+    assert_ok(nl, feed_case(plan, &made));
+    assert_ok(nl, nilu_step(plan));
+    for (int k = 0; k < n; k++)
+        for (int64_t i = 0; i < base_count(wrt[k]->shape); i++, p = end) {
+            double want = strtod(p, &end), got = ((const double *)nilu_fetched(plan, k))[i];
+            if (end == p || !(fabs(got - want) <= 1e-14 * fmax(1, fabs(want))))
+                rows_complain(r, NULL, "gradient known by hand, of %s at element %lld: expected %s%.17g, got %.17g",
+                              wrt[k]->node->name, (long long)i, end == p ? "more numbers than are given; " : "", want,
+                              got);
+        }
+    if (p[strspn(p, " ")])
+        rows_complain(r, NULL, "gradient known by hand: more numbers are given than the inputs have");
+    nilu_plan_free(plan);
+    nilu_store_free(store);
+    graph_case_free(&made);
+    nilu_free(nl);
+}
+
 /* A coarse op and what it is made of: value and gradients, in f64. */
 static void decomposes(rows_row *r)
 {
@@ -249,10 +295,8 @@ static void decomposes(rows_row *r)
         nilu_status status = y ? nilu_grad_from(y, dy, n, wrt, fetch + 1) : nilu_graph_status(made.g);
         if (status == NILU_OK)
             status = nilu_compile(made.g, store, n + 1, fetch, &o, &plan);
-        for (int f = 0; status == NILU_OK && f < plan->nfeed; f++)
-            for (int k = 0; k < made.nin; k++)
-                if (plan->feed[f].node && strcmp(plan->feed[f].node->name, made.in[k]->node->name) == 0)
-                    status = nilu_feed(plan, made.in[k]->node->name, made.data[k], plan->feed[f].bytes);
+        if (status == NILU_OK)
+            status = feed_case(plan, &made);
         if (status == NILU_OK)
             status = nilu_step(plan);
         if (status != NILU_OK)
@@ -321,10 +365,8 @@ static nilu_status once(nilu *nl, void *user)
     }
     if (status == NILU_OK)
         status = nilu_compile(made.g, store, n + 1, fetch, NULL, &plan);
-    for (int f = 0; status == NILU_OK && f < plan->nfeed; f++)
-        for (int k = 0; k < made.nin; k++)
-            if (strcmp(plan->feed[f].node->name, made.in[k]->node->name) == 0)
-                status = nilu_feed(plan, made.in[k]->node->name, made.data[k], plan->feed[f].bytes);
+    if (status == NILU_OK)
+        status = feed_case(plan, &made);
     if (status == NILU_OK)
         status = nilu_step(plan);
     nilu_plan_free(plan);
@@ -359,6 +401,8 @@ static void op_rows(void **state)
         else {
             value(&r);
             known_numbers(&r);
+            if (r.c->gradient)
+                gradient_by_hand(&r);
         }
         if (r.op->decompose && !r.c->error && !r.c->fault)
             decomposes(&r);

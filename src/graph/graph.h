@@ -148,6 +148,8 @@ typedef struct nilu_case {
     double gain;           /* inputs are multiplied by this; 0 is 1 */
     const char *want;      /* elements of output 0 known by hand or from elsewhere, separated by blanks, behind its shape
                               where that is not plain: "[2, 1] 3 12"; NULL: none */
+    const char *gradient;  /* of the sum of output 0, by all inputs that have one, elements in order: known by hand, and
+                              needed where it is a convention (at kinks, ties, masks); NULL: differences say it */
     const char *error;     /* text that the refusal must contain */
     const char *fault;     /* text that the failing step must contain */
     bool kinky;            /* inputs may lie on kinks: finite differences are not asked */

@@ -253,26 +253,27 @@ D(hard_swish, nilu_where(within(a, -3, 3), nilu_mul(dz, nilu_shift(nilu_scale(a,
 D(where, i == 0 ? NULL : i == 1 ? nilu_where(a, dz, zero_of(dz)) : nilu_where(a, zero_of(dz), dz))
 
 /* ---- the rows: each makes the op's record, its cases and its builder. Columns: name, gradient rule, how random cases
- * are filled, whether random inputs may meet a kink, inputs and outputs known by hand, the gradient in one line. */
+ * are filled, whether random inputs may meet a kink, inputs, outputs and (at kinks) gradients known by hand, the gradient in
+ * one line. */
 #define ROW(op, kind, gradient) static const row row_##op = {kind, f_##op, gradient};
-#define UNARY_CASES(attrs, fills, kink, list, values)                                                                  \
-    {"by hand", .attr = attrs, .fill = list, .want = values, .kinky = true},                                           \
+#define UNARY_CASES(attrs, fills, kink, list, values, slopes)                                                          \
+    {"by hand", .attr = attrs, .fill = list, .want = values, .gradient = slopes, .kinky = true},                       \
         {"random", "5x7", .attr = attrs, .fill = fills, .kinky = kink},                                                \
         {"scalar", "s", .attr = attrs, .fill = fills, .kinky = kink},                                                  \
         {"longer than a block", "301", .attr = attrs, .fill = fills, .kinky = kink},                                   \
         {"empty", "0x3", .attr = attrs}, {"ids", "3i5", .attr = attrs, .error = "x must be f32, f64 or bf16"}, {0}
-#define UNARY(op, gradient, fills, kink, list, values, text)                                                           \
-    ROW(op, FLOAT, gradient)                                                                                           \
-    static const nilu_case cases_##op[] = {UNARY_CASES(NULL, fills, kink, list, values)};                              \
+#define UNARY(op, derivative, fills, kink, list, values, slopes, text)                                                 \
+    ROW(op, FLOAT, derivative)                                                                                         \
+    static const nilu_case cases_##op[] = {UNARY_CASES(NULL, fills, kink, list, values, slopes)};                      \
     const nilu_op nilu_op_##op = {.name = #op, .inputs = {"x"}, .elementwise = true, .shape = shape, .grad = grad,     \
                                   .ref = ref, .cases = cases_##op, .backward = text, .own = &row_##op};                \
     T nilu_##op(T x)                                                                                                   \
     {                                                                                                                  \
         return graph_node(&nilu_op_##op, 1, &x, NULL);                                                                 \
     }
-#define UNARY_WITH(op, what, gradient, attrs, fills, kink, list, values, text)                                         \
-    ROW(op, FLOAT, gradient)                                                                                           \
-    static const nilu_case cases_##op[] = {UNARY_CASES(attrs, fills, kink, list, values)};                             \
+#define UNARY_WITH(op, what, derivative, attrs, fills, kink, list, values, slopes, text)                               \
+    ROW(op, FLOAT, derivative)                                                                                         \
+    static const nilu_case cases_##op[] = {UNARY_CASES(attrs, fills, kink, list, values, slopes)};                     \
     const nilu_op nilu_op_##op = {.name = #op, .inputs = {"x"}, .elementwise = true,                                   \
                                   .attr_size = sizeof(struct real2),                                                   \
                                   .fields = {{what, FIELD_REAL, offsetof(struct real2, p)}}, .shape = shape,           \
@@ -281,17 +282,17 @@ D(where, i == 0 ? NULL : i == 1 ? nilu_where(a, dz, zero_of(dz)) : nilu_where(a,
     {                                                                                                                  \
         return graph_node(&nilu_op_##op, 1, &x, &(struct real2){value, 0});                                            \
     }
-#define BINARY_CASES(fills, kink, list, values)                                                                        \
-    {"by hand", "3 3", .fill = list, .want = values, .kinky = true},                                                   \
+#define BINARY_CASES(fills, kink, list, values, slopes)                                                                \
+    {"by hand", "3 3", .fill = list, .want = values, .gradient = slopes, .kinky = true},                               \
         {"same shape", "5x7 5x7", .fill = fills, .kinky = kink}, {"a row over a matrix", "5x7 7", .fill = fills, .kinky = kink}, \
         {"a column over a matrix", "5x1 5x7", .fill = fills, .kinky = kink},                                           \
         {"a scalar over a matrix", "s 4x5", .fill = fills, .kinky = kink},                                             \
         {"both spread, four axes", "2x1x3x1 4x1x5", .fill = fills, .kinky = kink},                                     \
         {"longer than a block", "3x301 301", .fill = fills, .kinky = kink}, {"empty", "0x3 3"},                        \
         {"does not broadcast", "2x3 2x4", .error = "do not broadcast"}
-#define BINARY(op, kind, gradient, fills, kink, list, values, text)                                                    \
-    ROW(op, kind, gradient)                                                                                            \
-    static const nilu_case cases_##op[] = {BINARY_CASES(fills, kink, list, values),                                    \
+#define BINARY(op, kind, derivative, fills, kink, list, values, slopes, text)                                          \
+    ROW(op, kind, derivative)                                                                                          \
+    static const nilu_case cases_##op[] = {BINARY_CASES(fills, kink, list, values, slopes),                            \
                                            {"a bool", "3b 3b", .error = kind == FLOAT ? "must be f32, f64 or bf16" : "must be numbers"}, \
                                            {"two types", "3 3i5", .error = "one data type"}, {0}};                     \
     const nilu_op nilu_op_##op = {.name = #op, .inputs = {"a", "b"}, .elementwise = true, .shape = shape,              \
@@ -303,7 +304,7 @@ D(where, i == 0 ? NULL : i == 1 ? nilu_where(a, dz, zero_of(dz)) : nilu_where(a,
 #define ANSWER N_("its answer is true or false, which does not change smoothly")
 #define COMPARISON(op, list, values)                                                                                   \
     ROW(op, COMPARE, NULL)                                                                                             \
-    static const nilu_case cases_##op[] = {BINARY_CASES(NULL, true, list, values),                                     \
+    static const nilu_case cases_##op[] = {BINARY_CASES(NULL, true, list, values, NULL),                               \
                                            {"integers", "7i3 7i3"}, {"two types", "3 3i5", .error = "one data type"}, {0}}; \
     const nilu_op nilu_op_##op = {.name = #op, .inputs = {"a", "b"}, .elementwise = true, .shape = shape,              \
                                   .no_gradient = ANSWER, .ref = ref, .cases = cases_##op, .own = &row_##op};           \
@@ -324,120 +325,120 @@ D(where, i == 0 ? NULL : i == 1 ? nilu_where(a, dz, zero_of(dz)) : nilu_where(a,
 
 UNARY(neg, d_neg, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "2.0 0.5 0.0 -0.25 -3.0", "dx = -dz")
+      "2.0 0.5 0.0 -0.25 -3.0", NULL, "dx = -dz")
 UNARY(abs, d_abs, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "2.0 0.5 0.0 0.25 3.0", "dx = dz * sign(x)")
+      "2.0 0.5 0.0 0.25 3.0", "-1 -1 0 1 1", "dx = dz * sign(x)")
 UNARY(sign, d_none, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-1.0 -1.0 0.0 1.0 1.0", "dx = 0")
+      "-1.0 -1.0 0.0 1.0 1.0", "0 0 0 0 0", "dx = 0")
 UNARY(square, d_square, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "4.0 0.25 0.0 0.0625 9.0", "dx = dz * 2x")
+      "4.0 0.25 0.0 0.0625 9.0", NULL, "dx = dz * 2x")
 UNARY(sqrt, d_sqrt, "positive", false,
       "list 0.25 1 2 9",
-      "0.5 1.0 1.4142135623730951 3.0", "dx = dz / 2z")
+      "0.5 1.0 1.4142135623730951 3.0", NULL, "dx = dz / 2z")
 UNARY(rsqrt, d_rsqrt, "positive", false,
       "list 0.25 1 2 9",
-      "2.0 1.0 0.7071067811865475 0.3333333333333333", "dx = -dz * z^3 / 2")
+      "2.0 1.0 0.7071067811865475 0.3333333333333333", NULL, "dx = -dz * z^3 / 2")
 UNARY(reciprocal, d_reciprocal, "positive", false,
       "list -2 0.25 4",
-      "-0.5 4.0 0.25", "dx = -dz * z^2")
+      "-0.5 4.0 0.25", NULL, "dx = -dz * z^2")
 UNARY(floor, d_none, NULL, true,
       "list -1.5 -0.5 0.5 2",
-      "-2.0 -1.0 0.0 2.0", "dx = 0")
+      "-2.0 -1.0 0.0 2.0", "0 0 0 0", "dx = 0")
 UNARY(ceil, d_none, NULL, true,
       "list -1.5 -0.5 0.5 2",
-      "-1.0 0.0 1.0 2.0", "dx = 0")
+      "-1.0 0.0 1.0 2.0", "0 0 0 0", "dx = 0")
 UNARY(round, d_none, NULL, true,
       "list -1.5 -0.5 0.5 2.5 0.6",
-      "-2.0 0.0 0.0 2.0 1.0", "dx = 0")
+      "-2.0 0.0 0.0 2.0 1.0", "0 0 0 0 0", "dx = 0")
 UNARY(exp, d_exp, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "0.1353352832366127 0.6065306597126334 1.0 1.2840254166877414 20.085536923187668", "dx = dz * z")
+      "0.1353352832366127 0.6065306597126334 1.0 1.2840254166877414 20.085536923187668", NULL, "dx = dz * z")
 UNARY(expm1, d_expm1, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-0.8646647167633873 -0.3934693402873666 0.0 0.2840254166877415 19.085536923187668", "dx = dz * (z + 1)")
+      "-0.8646647167633873 -0.3934693402873666 0.0 0.2840254166877415 19.085536923187668", NULL, "dx = dz * (z + 1)")
 UNARY(log, d_log, "positive", false,
       "list 0.25 1 2 9",
-      "-1.3862943611198906 0.0 0.6931471805599453 2.1972245773362196", "dx = dz / x")
+      "-1.3862943611198906 0.0 0.6931471805599453 2.1972245773362196", NULL, "dx = dz / x")
 UNARY(log1p, d_log1p, "positive", false,
       "list 0.25 1 2 9",
-      "0.22314355131420976 0.6931471805599453 1.0986122886681096 2.302585092994046", "dx = dz / (1 + x)")
+      "0.22314355131420976 0.6931471805599453 1.0986122886681096 2.302585092994046", NULL, "dx = dz / (1 + x)")
 UNARY(sin, d_sin, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-0.9092974268256817 -0.479425538604203 0.0 0.24740395925452294 0.1411200080598672", "dx = dz * cos(x)")
+      "-0.9092974268256817 -0.479425538604203 0.0 0.24740395925452294 0.1411200080598672", NULL, "dx = dz * cos(x)")
 UNARY(cos, d_cos, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-0.4161468365471424 0.8775825618903728 1.0 0.9689124217106447 -0.9899924966004454", "dx = -dz * sin(x)")
+      "-0.4161468365471424 0.8775825618903728 1.0 0.9689124217106447 -0.9899924966004454", NULL, "dx = -dz * sin(x)")
 UNARY(tanh, d_tanh, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-0.9640275800758169 -0.46211715726000974 0.0 0.24491866240370913 0.9950547536867305", "dx = dz * (1 - z^2)")
+      "-0.9640275800758169 -0.46211715726000974 0.0 0.24491866240370913 0.9950547536867305", NULL, "dx = dz * (1 - z^2)")
 UNARY(erf, d_erf, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-0.9953222650189527 -0.5204998778130465 0.0 0.2763263901682369 0.9999779095030014", "dx = dz * 2/sqrt(pi) * exp(-x^2)")
+      "-0.9953222650189527 -0.5204998778130465 0.0 0.2763263901682369 0.9999779095030014", NULL, "dx = dz * 2/sqrt(pi) * exp(-x^2)")
 UNARY(sigmoid, d_sigmoid, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "0.11920292202211755 0.3775406687981454 0.5 0.5621765008857981 0.9525741268224334", "dx = dz * z (1 - z)")
+      "0.11920292202211755 0.3775406687981454 0.5 0.5621765008857981 0.9525741268224334", NULL, "dx = dz * z (1 - z)")
 UNARY(relu, d_relu, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "0.0 0.0 0.0 0.25 3.0", "dx = dz where x > 0: a closed unit owes nothing")
+      "0.0 0.0 0.0 0.25 3.0", "0 0 0 1 1", "dx = dz where x > 0: a closed unit owes nothing")
 UNARY(heaviside, d_none, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "0.0 0.0 0.0 1.0 1.0", "dx = 0")
+      "0.0 0.0 0.0 1.0 1.0", "0 0 0 0 0", "dx = 0")
 UNARY(selu, d_selu, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-1.520166468595695 -0.6917581878028713 0.0 0.2626752468388701 3.1521029620664414", "dx = dz * (scale where x > 0, else z + scale * alpha)")
+      "-1.520166468595695 -0.6917581878028713 0.0 0.2626752468388701 3.1521029620664414", "0.2379328722516818 1.0663411530445053 1.7580993408473766 1.0507009873554805 1.0507009873554805", "dx = dz * (scale where x > 0, else z + scale * alpha)")
 UNARY(gelu, d_gelu, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-0.04550026389635842 -0.15426876936299344 0.0 0.14967658142073093 2.99595030590511", "dx = dz * (Phi(x) + x phi(x))")
+      "-0.04550026389635842 -0.15426876936299344 0.0 0.14967658142073093 2.99595030590511", NULL, "dx = dz * (Phi(x) + x phi(x))")
 UNARY(gelu_tanh, d_gelu_tanh, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-0.04540230591222494 -0.15428599017485606 0.0 0.149675350701685 2.996362607918227", "dx = dz * (1/2 (1 + t) + x/2 (1 - t^2) (a + 3ab x^2)), t = tanh(a (x + b x^3))")
+      "-0.04540230591222494 -0.15428599017485606 0.0 0.149675350701685 2.996362607918227", NULL, "dx = dz * (1/2 (1 + t) + x/2 (1 - t^2) (a + 3ab x^2)), t = tanh(a (x + b x^3))")
 UNARY(silu, d_silu, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-0.2384058440442351 -0.1887703343990727 0.0 0.14054412522144952 2.8577223804673", "dx = dz * (s + z (1 - s)), s = sigmoid(x)")
+      "-0.2384058440442351 -0.1887703343990727 0.0 0.14054412522144952 2.8577223804673", NULL, "dx = dz * (s + z (1 - s)), s = sigmoid(x)")
 UNARY(softplus, d_softplus, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "0.1269280110429725 0.4740769841801067 0.6931471805599453 0.8259394198788436 3.048587351573742", "dx = dz * sigmoid(x)")
+      "0.1269280110429725 0.4740769841801067 0.6931471805599453 0.8259394198788436 3.048587351573742", NULL, "dx = dz * sigmoid(x)")
 UNARY(softsign, d_softsign, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-0.6666666666666666 -0.3333333333333333 0.0 0.2 0.75", "dx = dz / (1 + |x|)^2")
+      "-0.6666666666666666 -0.3333333333333333 0.0 0.2 0.75", NULL, "dx = dz / (1 + |x|)^2")
 UNARY(mish, d_mish, NULL, false,
       "list -2 -0.5 0 0.25 3",
-      "-0.2525014826957089 -0.22074377465173 0.0 0.1695724096638176 2.9865350049679575", "dx = dz * (t + x sigmoid(x) (1 - t^2)), t = tanh(softplus(x))")
+      "-0.2525014826957089 -0.22074377465173 0.0 0.1695724096638176 2.9865350049679575", NULL, "dx = dz * (t + x sigmoid(x) (1 - t^2)), t = tanh(softplus(x))")
 UNARY(hard_sigmoid, d_hard_sigmoid, NULL, false,
       "list -4 -3 -1 0 2 5",
-      "0.0 0.0 0.33333333333333337 0.5 0.8333333333333333 1.0", "dx = dz / 6 where -3 <= x <= 3")
+      "0.0 0.0 0.33333333333333337 0.5 0.8333333333333333 1.0", "0 0.16666666666666666 0.16666666666666666 0.16666666666666666 0.16666666666666666 0", "dx = dz / 6 where -3 <= x <= 3")
 UNARY(hard_swish, d_hard_swish, NULL, false,
       "list -4 -3 -1 0 2 5",
-      "0.0 -0.0 -0.33333333333333337 0.0 1.6666666666666665 5.0", "dx = dz * (x/3 + 1/2) where -3 <= x <= 3, dz above")
+      "0.0 -0.0 -0.33333333333333337 0.0 1.6666666666666665 5.0", "0 -0.5 0.16666666666666666 0.5 1.1666666666666667 1", "dx = dz * (x/3 + 1/2) where -3 <= x <= 3, dz above")
 UNARY_WITH(scale, "factor", d_scale, "factor=2.5", NULL, false,
            "list -2 -0.5 0 0.25 3",
-           "-5.0 -1.25 0.0 0.625 7.5", "dx = dz * factor")
+           "-5.0 -1.25 0.0 0.625 7.5", NULL, "dx = dz * factor")
 UNARY_WITH(shift, "term", d_add, "term=-1.5", NULL, false,
            "list -2 -0.5 0 0.25 3",
-           "-3.5 -2.0 -1.5 -1.25 1.5", "dx = dz")
+           "-3.5 -2.0 -1.5 -1.25 1.5", NULL, "dx = dz")
 UNARY_WITH(leaky_relu, "slope", d_leaky_relu, "slope=0.1", NULL, false,
            "list -2 -0.5 0 0.25 3",
-           "-0.2 -0.05 0.0 0.25 3.0", "dx = dz where x > 0, else slope * dz")
+           "-0.2 -0.05 0.0 0.25 3.0", "0.1 0.1 0.1 1 1", "dx = dz where x > 0, else slope * dz")
 UNARY_WITH(elu, "alpha", d_elu, "alpha=1.5", NULL, false,
            "list -2 -0.5 0 0.25 3",
-           "-1.296997075145081 -0.5902040104310499 0.0 0.25 3.0", "dx = dz where x > 0, else dz * (z + alpha)")
+           "-1.296997075145081 -0.5902040104310499 0.0 0.25 3.0", "0.20300292485491905 0.9097959895689501 1.5 1 1", "dx = dz where x > 0, else dz * (z + alpha)")
 BINARY(add, NUMBER, d_add, NULL, false, "list -1.5 2 3 2 2 -4",
-       "0.5 4.0 -1.0", "da = dz, db = dz")
+       "0.5 4.0 -1.0", NULL, "da = dz, db = dz")
 BINARY(sub, NUMBER, d_sub, NULL, false, "list -1.5 2 3 2 2 -4",
-       "-3.5 0.0 7.0", "da = dz, db = -dz")
+       "-3.5 0.0 7.0", NULL, "da = dz, db = -dz")
 BINARY(mul, NUMBER, d_mul, NULL, false, "list -1.5 2 3 2 2 -4",
-       "-3.0 4.0 -12.0", "da = dz * b, db = dz * a")
+       "-3.0 4.0 -12.0", NULL, "da = dz * b, db = dz * a")
 BINARY(div, FLOAT, d_div, "positive", false, "list -1.5 2 3 2 2 -4",
-       "-0.75 1.0 -0.75", "da = dz / b, db = -dz * z / b")
+       "-0.75 1.0 -0.75", NULL, "da = dz / b, db = -dz * z / b")
 BINARY(pow, FLOAT, d_pow, "positive", false, "list -1.5 2 3 2 2 -4",
-       "2.25 4.0 0.012345679012345678", "da = dz * b a^(b-1), db = dz * z log a")
+       "2.25 4.0 0.012345679012345678", NULL, "da = dz * b a^(b-1), db = dz * z log a")
 BINARY(maximum, NUMBER, d_maximum, NULL, false, "list -1.5 2 3 2 2 -4",
-       "2.0 2.0 3.0", "da = dz where a >= b, db = dz elsewhere")
+       "2.0 2.0 3.0", "0 1 1 1 0 0", "da = dz where a >= b, db = dz elsewhere")
 BINARY(minimum, NUMBER, d_minimum, NULL, false, "list -1.5 2 3 2 2 -4",
-       "-1.5 2.0 -4.0", "da = dz where a <= b, db = dz elsewhere")
+       "-1.5 2.0 -4.0", "1 1 0 0 0 1", "da = dz where a <= b, db = dz elsewhere")
 COMPARISON(eq, "list -1.5 2 3 2 2 -4", "0 1 0")
 COMPARISON(ne, "list -1.5 2 3 2 2 -4", "1 0 1")
 COMPARISON(lt, "list -1.5 2 3 2 2 -4", "1 0 0")
@@ -460,7 +461,7 @@ T nilu_logical_not(T x)
 }
 
 ROW(clamp, FLOAT, d_clamp)
-static const nilu_case cases_clamp[] = {UNARY_CASES("low=-1 high=0.5", NULL, false, "list -2 -1 0 0.5 3", "-1 -1 0 0.5 0.5")};
+static const nilu_case cases_clamp[] = {UNARY_CASES("low=-1 high=0.5", NULL, false, "list -2 -1 0 0.5 3", "-1 -1 0 0.5 0.5", "0 1 1 1 0")};
 const nilu_op nilu_op_clamp = {.name = "clamp", .inputs = {"x"}, .elementwise = true, .attr_size = sizeof(struct real2),
                                .fields = {{"low", FIELD_REAL, offsetof(struct real2, p)},
                                           {"high", FIELD_REAL, offsetof(struct real2, q)}},

@@ -20,7 +20,7 @@ static nilu_status ref(const nilu_call *c)
     return NILU_OK;
 }
 
-static const nilu_case cases[] = {{"by hand", "2x2 2x2", .fill = "list 1 2 3 4 0 4 3 1", .want = "1.5", .kinky = true},
+static const nilu_case cases[] = {{"by hand", "2x2 2x2", .fill = "list 1 2 3 4 0 4 3 1", .want = "1.5", .gradient = "0.25 -0.25 0 0.25 -0.25 0.25 0 -0.25", .kinky = true},
                                   {"nothing is wrong", "3 3", .fill = "ones", .want = "0", .kinky = true},
                                   {"scalar", "s s", .fill = "list 5 7", .want = "2"},
                                   {"random", "4x5 4x5"},

@@ -54,7 +54,7 @@ static double flops(const nilu_node *n) /* maximum, difference, exp, sum, differ
 
 static const nilu_case cases[] = {
     {"equal scores: -ln 4", "1x4", .attr = "axis=1", .fill = "zero",
-     .want = "-1.3862943611198906 -1.3862943611198906 -1.3862943611198906 -1.3862943611198906"},
+     .want = "-1.3862943611198906 -1.3862943611198906 -1.3862943611198906 -1.3862943611198906", .gradient = "0 0 0 0"},
     {"by hand: log of 1/4 and 3/4", "2", .attr = "axis=0", .fill = "list 0 1.0986122886681098",
      .want = "-1.3862943611198906 -0.2876820724517809"},
     {"softmax would underflow", "2", .attr = "axis=0", .fill = "list 0 5000", .want = "-5000 0"},

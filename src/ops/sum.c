@@ -34,7 +34,7 @@ static nilu_status ref(const nilu_call *c)
 static const nilu_case cases[] = {
     {"by hand, all axes", "2x3", .fill = "count", .want = "[] 15"},
     {"by hand, first axis", "2x3", .attr = "axes=0", .fill = "count", .want = "[3] 3 5 7"},
-    {"by hand, last axis", "2x3", .attr = "axes=1", .fill = "count", .want = "[2] 3 12"},
+    {"by hand, last axis", "2x3", .attr = "axes=1", .fill = "count", .want = "[2] 3 12", .gradient = "1 1 1 1 1 1"},
     {"by hand, kept", "2x3", .attr = "axes=1 keep=1", .fill = "count", .want = "[2, 1] 3 12"},
     {"by hand, all kept", "2x3", .attr = "keep=1", .fill = "count", .want = "[1, 1] 15"},
     {"by hand, two axes of three", "2x3x4", .attr = "axes=0,2", .fill = "count", .want = "[3] 60 92 124"},

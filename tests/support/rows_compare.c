@@ -120,7 +120,9 @@ void rows_want(rows_row *r, const rows_way *w, const rows_values *got)
 {
     const char *p = r->c->want;
     int64_t n = base_count(got->shape[0]), i = 0;
-    double relative = got->dtype[0] == NILU_F64 ? 4e-15 : got->dtype[0] == NILU_BF16 ? 0x1p-6 : 2e-6;
+    double relative = got->dtype[0] == NILU_F64    ? 4e-15
+                      : got->dtype[0] == NILU_BF16 ? 0x1.01p-8 /* half a unit in the last place: rounded once */
+                                                   : 2e-6;
     if (w->real == NILU_F32 && got->dtype[0] == NILU_F64)
         relative = 2e-6;
     if (*p == '[') {
