@@ -255,6 +255,32 @@ static void assignments_see_old_values(void **state)
     nilu_free(nl);
 }
 
+static void a_state_is_not_written_before_its_last_reader(void **state)
+{
+    (void)state; /* `seen` needs the old value after the new one is there */
+    for (int fused = 0; fused < 2; fused++) {
+        nilu *nl = support_context(1, NULL);
+        nilu_graph *g = nilu_graph_new(nl);
+        nilu_store *store = nilu_store_new(nl);
+        nilu_compile_options o = NILU_COMPILE_DEFAULT;
+        nilu_plan *plan;
+        o.without = fused ? NULL : "simplify,cse,fuse";
+        nilu_tensor *s = nilu_state(g, "s", NILU_F32, NILU_SHAPE(3), 1), *next = nilu_scale(s, 2);
+        nilu_tensor *seen = nilu_add(nilu_scale(s, 10), nilu_neg(next)), *late = nilu_sub(s, nilu_square(seen));
+        nilu_assign(s, next);
+        assert_ok(nl, nilu_compile(g, store, 1, &late, &o, &plan));
+        for (double old = 1; old < 9; old *= 2) {
+            assert_ok(nl, nilu_step(plan));
+            assert_near((double)*(const float *)nilu_fetched(plan, 0), old - 64 * old * old, 0);
+            assert_near((double)*(const float *)nilu_store_find(store, "s")->data, 2 * old, 0);
+        }
+        nilu_plan_free(plan);
+        nilu_graph_free(g);
+        nilu_store_free(store);
+        nilu_free(nl);
+    }
+}
+
 static void bad_data_change_nothing(void **state)
 {
     (void)state;
@@ -425,6 +451,7 @@ int main(void)
         cmocka_unit_test(only_what_is_asked_for_is_computed),
         cmocka_unit_test(fused_plan_is_short),
         cmocka_unit_test(assignments_see_old_values),
+        cmocka_unit_test(a_state_is_not_written_before_its_last_reader),
         cmocka_unit_test(bad_data_change_nothing),
         cmocka_unit_test(a_step_does_not_allocate),
         cmocka_unit_test(every_allocation_may_fail),
