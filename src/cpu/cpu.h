@@ -53,6 +53,48 @@ struct cpu_isa {
 /* By name, or the best of this machine if NULL; NULL if it is unknown or this machine has none. */
 const cpu_isa *cpu_isa_find(const char *name);
 
+/* ---- tape section: a chain of steps on blocks of numbers that stay in the first-level cache. Bool values travel as the
+ * floats 0 and 1. */
+#define CPU_BLOCK 256
+typedef void (*cpu_step_fn)(float *z, const float *a, const float *b, const float *c, const float *p, int64_t n);
+struct cpu_tape_table {
+    cpu_step_fn (*find)(const char *op);               /* NULL: this op has no step here */
+    float (*sum)(const float *v, int64_t n);           /* by lanes, then across them by v_sum's tree */
+    void (*add_row)(float *to, const float *v, int64_t n);
+    void (*fill)(float *to, float value, int64_t n);
+    void (*from_bytes)(float *to, const unsigned char *from, int64_t n);
+    void (*to_bytes)(unsigned char *to, const float *from, int64_t n);
+};
+
+/* A tape made ready: its loop seen as rows × columns, a slot for every value. */
+typedef struct cpu_program cpu_program;
+/* NULL, or why tape `t` of node `n` has no program. Where n is a product, value 0 of the tape is the product's tile, and
+ * n's inputs are the product's two operands, then the tape's inputs from 1 on. */
+const char *cpu_program_refuses(const nilu_node *n, const rewrite_tape *t);
+size_t cpu_program_size(const rewrite_tape *t);
+/* Makes the program of a tape that is not refused in `p`, of cpu_program_size bytes. Nothing of `t` is kept. */
+void cpu_program_make(cpu_program *p, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa);
+/* The loop as rows and columns; of a product those of its result. */
+void cpu_program_loop(const cpu_program *p, int64_t *rows, int64_t *columns);
+size_t cpu_program_local(const cpu_program *p);
+/* Bytes for the partial sums of a loop that is cut into down × across tiles; 0: there are no sums, and no folds. */
+size_t cpu_program_scratch(const cpu_program *p, int64_t down, int64_t across);
+/* Which outputs may lie where which inputs of the call lie, as cpu_job.in_place. */
+void cpu_program_in_place(const cpu_program *p, uint32_t in_place[GRAPH_MAX_OUT]);
+typedef struct cpu_rect {
+    int64_t down, across;   /* of the grid of tiles */
+    int64_t row, column;    /* this tile's place in it */
+    int64_t r0, r1, c0, c1; /* what of the loop it covers */
+    const float *tile;      /* of a product: element (r, c) is tile[(r - r0) * ld + c - c0] */
+    int64_t ld;
+} cpu_rect;
+/* Runs the chain on one tile; sums become partial sums in c->scratch from `partial` on. */
+void cpu_program_rect(const cpu_program *p, const nilu_call *c, const cpu_rect *r, char *partial, void *local);
+/* The partial sums are added up, in the order of the tiles: pieces begin .. end-1 of cpu_program_folds. */
+int64_t cpu_program_folds(const cpu_program *p);
+void cpu_program_fold(const cpu_program *p, const nilu_call *c, int64_t down, int64_t across, const char *partial, int64_t begin,
+                      int64_t end);
+
 /* ---- gemm section: products. Each element of c is one chain of fused multiply-adds over k in ascending order, from 0, or
  * from what c holds if `more`. Blocks, tiles, threads and instruction sets only choose who computes it. */
 typedef struct cpu_product {

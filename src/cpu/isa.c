@@ -5,7 +5,7 @@
 
 #define ISA_TABLE(isa)                                                                                                 \
     extern const cpu_gemm_table cpu_gemm_##isa;                                                                        \
-    extern const cpu_tape_table cpu_tape_##isa __attribute__((weak));                                                                        \
+    extern const cpu_tape_table cpu_tape_##isa;                                                                        \
     extern double cpu_peak_##isa(int64_t rounds, float *sink);                                                         \
     static const cpu_isa table_##isa = {#isa, &cpu_gemm_##isa, &cpu_tape_##isa, NULL, cpu_peak_##isa};
 

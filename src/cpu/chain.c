@@ -1,0 +1,186 @@
+/* The kernels that run tapes: of a tape node, of an elementwise node that stayed alone, and of a product with a tape behind
+ * it, whose tiles are worked on before they leave the cache. */
+#include "cpu/cpu.h"
+
+#include <string.h>
+
+#define ALIGN(bytes) (((bytes) + 63) & ~(size_t)63)
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* ---- a tape by itself */
+
+typedef struct chain {
+    cpu_program *program; /* behind this struct */
+    int64_t rows, columns, height, width, down, across;
+} chain;
+
+#define LEAST ((int64_t)2048) /* numbers of a tile: fewer are not worth a thread's coming */
+#define MOST ((int64_t)65536)
+#define PIECES 32 /* tiles of a large loop, so that any number of threads finds its share */
+
+static void cut(chain *x)
+{
+    cpu_program_loop(x->program, &x->rows, &x->columns);
+    int64_t numbers = x->rows * x->columns / PIECES;
+    if (x->rows * x->columns == 0)
+        return;
+    numbers = numbers < LEAST ? LEAST : numbers > MOST ? MOST : numbers;
+    x->width = x->columns <= numbers ? x->columns : ceil_div(numbers, CPU_BLOCK) * CPU_BLOCK;
+    x->height = numbers / x->width > 0 ? numbers / x->width : 1;
+    x->across = ceil_div(x->columns, x->width);
+    x->down = ceil_div(x->rows, x->height);
+}
+
+static nilu_status prepare_tape(nilu *nl, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa, cpu_job *job)
+{
+    chain *x = base_calloc(nl, 1, ALIGN(sizeof *x) + cpu_program_size(t));
+    *job = (cpu_job){.phases = 1, .plan = x};
+    if (!x)
+        return NILU_E_NO_MEMORY;
+    x->program = (cpu_program *)(void *)((char *)x + ALIGN(sizeof *x));
+    cpu_program_make(x->program, n, t, isa);
+    cut(x);
+    job->tiles[0] = x->down * x->across;
+    job->scratch = cpu_program_scratch(x->program, x->down, x->across);
+    job->local = cpu_program_local(x->program);
+    cpu_program_in_place(x->program, job->in_place);
+    if (job->scratch)
+        job->tiles[job->phases++] = cpu_program_folds(x->program);
+    return NILU_OK;
+}
+
+static nilu_status run_tape(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
+{
+    const chain *x = c->plan;
+    if (phase == 1) {
+        cpu_program_fold(x->program, c, x->down, x->across, c->scratch, begin, end);
+        return NILU_OK;
+    }
+    for (int64_t t = begin; t < end; t++) {
+        cpu_rect r = {.down = x->down, .across = x->across, .row = t / x->across, .column = t % x->across};
+        r.r0 = r.row * x->height;
+        r.r1 = r.r0 + x->height < x->rows ? r.r0 + x->height : x->rows;
+        r.c0 = r.column * x->width;
+        r.c1 = r.c0 + x->width < x->columns ? r.c0 + x->width : x->columns;
+        cpu_program_rect(x->program, c, &r, c->scratch, local);
+    }
+    return NILU_OK;
+}
+
+static const rewrite_tape *tape_of(const nilu_node *n)
+{
+    return ((const struct rewrite_tape_attr *)n->attr)->tape;
+}
+
+static const char *accepts_tape(const nilu_node *n, const cpu_isa *isa)
+{
+    (void)isa;
+    return cpu_program_refuses(n, tape_of(n));
+}
+
+static nilu_status prepare_chain(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+{
+    return prepare_tape(nl, n, tape_of(n), isa, job);
+}
+
+const cpu_kernel cpu_kernel_tape = {"tape", "tape", accepts_tape, prepare_chain, run_tape};
+
+/* ---- one elementwise op: a tape of one step */
+
+static rewrite_tape single(const nilu_node *n, rewrite_step *step)
+{
+    *step = (rewrite_step){.op = n->op, .arg = {-1, -1, -1}, .dtype = n->out[0].dtype};
+    ops_params(n, step->p);
+    for (int k = 0; k < n->nin; k++)
+        step->arg[k] = k;
+    return (rewrite_tape){.loop = n->out[0].shape, .nin = n->nin, .nstep = 1, .nend = 1, .step = step,
+                          .end = {{.value = n->nin, .dtype = n->out[0].dtype, .shape = n->out[0].shape}}};
+}
+
+static const char *accepts_single(const nilu_node *n, const cpu_isa *isa)
+{
+    rewrite_step step;
+    rewrite_tape t = single(n, &step);
+    (void)isa;
+    return cpu_program_refuses(n, &t);
+}
+
+static nilu_status prepare_single(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+{
+    rewrite_step step;
+    rewrite_tape t = single(n, &step);
+    return prepare_tape(nl, n, &t, isa, job);
+}
+
+const cpu_kernel cpu_kernel_elementwise = {"elementwise", "tape", accepts_single, prepare_single, run_tape};
+
+/* ---- a product with a tape behind it */
+
+typedef struct product {
+    cpu_gemm gemm;
+    cpu_program *program; /* behind this struct */
+    size_t partial;       /* where the sums begin in the scratch */
+    int64_t down, across; /* tiles of the result */
+    int first;            /* phase that computes */
+} product;
+
+static const char *accepts_product(const nilu_node *n, const cpu_isa *isa)
+{
+    const struct rewrite_product_attr *t = n->attr;
+    (void)isa;
+    return t->bf16 ? N_("products of operands rounded to bf16 are another kernel's") : cpu_program_refuses(n, t->tape);
+}
+
+static nilu_status prepare_product(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+{
+    const struct rewrite_product_attr *t = n->attr;
+    product *x = base_calloc(nl, 1, ALIGN(sizeof *x) + cpu_program_size(t->tape));
+    *job = (cpu_job){.plan = x};
+    if (!x)
+        return NILU_E_NO_MEMORY;
+    cpu_gemm *g = &x->gemm;
+    cpu_gemm_plan(n, isa, t->ta, t->tb, true, g);
+    x->program = (cpu_program *)(void *)((char *)x + ALIGN(sizeof *x));
+    cpu_program_make(x->program, n, t->tape, isa);
+    x->down = g->swap ? g->across : g->down;
+    x->across = g->swap ? g->down : g->across;
+    x->partial = ALIGN(g->scratch);
+    size_t sums = cpu_program_scratch(x->program, x->down, x->across);
+    if (g->pack == CPU_Q_SHARED)
+        job->tiles[job->phases++] = cpu_gemm_pieces(g);
+    x->first = job->phases;
+    job->tiles[job->phases++] = g->down * g->across;
+    if (sums)
+        job->tiles[job->phases++] = cpu_program_folds(x->program);
+    job->scratch = x->partial + sums;
+    job->local = ALIGN(g->local) + cpu_program_local(x->program);
+    cpu_program_in_place(x->program, job->in_place);
+    return NILU_OK;
+}
+
+static nilu_status run_product(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
+{
+    const product *x = c->plan;
+    const cpu_gemm *g = &x->gemm;
+    char *partial = (char *)c->scratch + x->partial;
+    int64_t packed = -1;
+    if (phase < x->first) {
+        cpu_gemm_share(g, c, begin, end);
+    } else if (phase == x->first) {
+        for (int64_t t = begin; t < end; t++) {
+            cpu_gemm_tile tile = cpu_gemm_compute(g, c, t, NULL, local, &packed);
+            cpu_rect r = {.down = x->down, .across = x->across, .row = tile.row, .column = tile.column, .r0 = tile.r0,
+                          .r1 = tile.r1, .c0 = tile.c0, .c1 = tile.c1, .tile = tile.at, .ld = tile.ld};
+            cpu_program_rect(x->program, c, &r, partial, (char *)local + ALIGN(g->local));
+        }
+    } else {
+        cpu_program_fold(x->program, c, x->down, x->across, partial, begin, end);
+    }
+    return NILU_OK;
+}
+
+const cpu_kernel cpu_kernel_product = {"product", "gemm+tape", accepts_product, prepare_product, run_product};
