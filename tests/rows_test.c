@@ -9,18 +9,11 @@ static const nilu_dtype reals[] = {NILU_F32, NILU_F64, NILU_BF16};
 
 /* ---- refusals and faults */
 
-static nilu *plain_context(void)
-{
-    nilu *nl = nilu_new(NULL, NULL);
-    assert_non_null(nl);
-    return nl;
-}
-
 static void refuses(rows_row *r)
 {
     for (size_t d = 0; d < COUNT(reals); d++) {
         rows_way w = {.real = reals[d], .whole = NILU_I32, .threads = 1};
-        nilu *nl = plain_context();
+        nilu *nl = rows_context(NULL, 1);
         graph_case made;
         char shape[BASE_SHAPE_TEXT];
         nilu_plan *plan = NULL;
@@ -70,15 +63,6 @@ static void faults(rows_row *r)
 }
 
 /* ---- values */
-
-static nilu_status feed_case(nilu_plan *plan, const graph_case *made)
-{
-    for (int f = 0; f < plan->nfeed; f++)
-        for (int k = 0; k < made->nin; k++)
-            if (strcmp(plan->feed[f].node->name, made->in[k]->node->name) == 0)
-                NILU_TRY(nilu_feed(plan, made->in[k]->node->name, made->data[k], plan->feed[f].bytes));
-    return NILU_OK;
-}
 
 /* The same way on all instruction sets, with one thread and with three: the same bits, near `want`. */
 static void everywhere(rows_row *r, rows_way w, const char *what, const rows_values *want)
@@ -142,7 +126,7 @@ static void every_kernel(rows_row *r, const rows_way *like, const rows_values *w
         graph_case made;
         if (!is_for(k, r->op) || r->op->expand)
             continue;
-        nilu *nl = plain_context();
+        nilu *nl = rows_context(NULL, 1);
         assert_ok(nl, graph_case_new(nl, r->op, r->c, w.real, w.whole, 0, &made));
         bool accepted = made.out && !k->accepts(made.out->node, cpu_isa_find(NULL));
         graph_case_free(&made);
@@ -201,7 +185,7 @@ static void value(rows_row *r)
 static void known_numbers(rows_row *r)
 {
     static const double numbers[] = {0, 1, 2.5};
-    nilu *nl = plain_context();
+    nilu *nl = rows_context(NULL, 1);
     graph_case made;
     bool candidate[GRAPH_MAX_IN] = {false};
     assert_ok(nl, graph_case_new(nl, r->op, r->c, NILU_F32, NILU_I32, 0, &made));
@@ -232,102 +216,10 @@ static void known_numbers(rows_row *r)
         }
 }
 
-/* The gradient known by hand, in f64. */
-static void gradient_by_hand(rows_row *r)
-{
-    nilu *nl = plain_context();
-    graph_case made;
-    nilu_tensor *wrt[GRAPH_MAX_IN], *grads[GRAPH_MAX_IN];
-    nilu_store *store = nilu_store_new(nl);
-    nilu_plan *plan = NULL;
-    nilu_compile_options o = NILU_COMPILE_DEFAULT;
-    const char *p = r->c->gradient;
-    char *end;
-    int n = 0;
-    o.reference = true;
-    assert_ok(nl, graph_case_new(nl, r->op, r->c, NILU_F64, NILU_I32, 0, &made));
-    for (int k = 0; k < made.nin; k++)
-        if (base_is_float(made.in[k]->dtype) && !(k < 6 && r->op->nodiff[k]))
-            wrt[n++] = made.in[k];
-    assert_ok(nl, nilu_grad_from(made.out, nilu_fill(made.g, made.out->dtype, made.out->shape, 1), n, wrt, grads));
-    assert_ok(nl, nilu_compile(made.g, store, n, grads, &o, &plan));
-    assert_ok(nl, feed_case(plan, &made));
-    assert_ok(nl, nilu_step(plan));
-    for (int k = 0; k < n; k++)
-        for (int64_t i = 0; i < base_count(wrt[k]->shape); i++, p = end) {
-            double want = strtod(p, &end), got = ((const double *)nilu_fetched(plan, k))[i];
-            if (end == p || !(fabs(got - want) <= 1e-14 * fmax(1, fabs(want))))
-                rows_complain(r, NULL, "gradient known by hand, of %s at element %lld: expected %s%.17g, got %.17g",
-                              wrt[k]->node->name, (long long)i, end == p ? "more numbers than are given; " : "", want,
-                              got);
-        }
-    if (p[strspn(p, " ")])
-        rows_complain(r, NULL, "gradient known by hand: more numbers are given than the inputs have");
-    nilu_plan_free(plan);
-    nilu_store_free(store);
-    graph_case_free(&made);
-    nilu_free(nl);
-}
-
-/* A coarse op and what it is made of: value and gradients, in f64. */
-static void decomposes(rows_row *r)
-{
-    rows_way w = {.real = NILU_F64, .whole = NILU_I32, .threads = 1, .reference = true};
-    rows_values whole = {0}, parts = {0};
-    for (int i = 0; i < 2; i++) {
-        nilu *nl = plain_context();
-        graph_case made;
-        nilu_tensor *fetch[GRAPH_MAX_IN + 1], *wrt[GRAPH_MAX_IN], *dy;
-        int n = 0;
-        assert_ok(nl, graph_case_new(nl, r->op, r->c, w.real, w.whole, 0, &made));
-        nilu_tensor *y = made.out;
-        if (i)
-            y = r->op->decompose(made.g, made.nin, made.in, made.out->node->attr);
-        for (int k = 0; k < made.nin; k++)
-            if (base_is_float(made.in[k]->dtype) && !(k < 6 && r->op->nodiff[k]))
-                wrt[n++] = made.in[k];
-        fetch[0] = y;
-        dy = y ? nilu_fill(made.g, y->dtype, y->shape, 0.7) : NULL;
-        nilu_store *store = nilu_store_new(nl);
-        nilu_plan *plan = NULL;
-        nilu_compile_options o = NILU_COMPILE_DEFAULT;
-        o.reference = true;
-        nilu_status status = y ? nilu_grad_from(y, dy, n, wrt, fetch + 1) : nilu_graph_status(made.g);
-        if (status == NILU_OK)
-            status = nilu_compile(made.g, store, n + 1, fetch, &o, &plan);
-        if (status == NILU_OK)
-            status = feed_case(plan, &made);
-        if (status == NILU_OK)
-            status = nilu_step(plan);
-        if (status != NILU_OK)
-            rows_complain(r, &w, "%s: %s", i ? "decomposed" : "whole", nilu_errmsg(nl));
-        rows_values *v = i ? &parts : &whole;
-        v->gradients = n;
-        for (int k = 0; status == NILU_OK && k < n + 1; k++) {
-            size_t bytes = (size_t)base_count(fetch[k]->shape) * sizeof(double);
-            v->dtype[k] = nilu_fetched_dtype(plan, k);
-            v->shape[k] = nilu_fetched_shape(plan, k);
-            v->data[k] = malloc(bytes + 1);
-            assert_non_null(v->data[k]);
-            memcpy(v->data[k], nilu_fetched(plan, k), bytes);
-            v->n++;
-        }
-        nilu_plan_free(plan);
-        nilu_store_free(store);
-        graph_case_free(&made);
-        nilu_free(nl);
-    }
-    if (whole.n && parts.n)
-        rows_same(r, &w, "the op against what it is made of", &parts, &whole, false);
-    rows_free(&whole);
-    rows_free(&parts);
-}
-
-/* ---- derivatives, and failing memory: once an op */
-
+/* Both orders, against differences. */
 static void derivatives(rows_row *r)
 {
-    nilu *nl = plain_context();
+    nilu *nl = rows_context(NULL, 1);
     nilu_gradcheck_options o = NILU_GRADCHECK_DEFAULT;
     nilu_gradcheck_report report;
     o.samples = ROWS_SLOW ? 3 : 32;
@@ -338,50 +230,6 @@ static void derivatives(rows_row *r)
         r->failures++;
     }
     nilu_free(nl);
-}
-
-static nilu_status once(nilu *nl, void *user)
-{
-    const rows_row *r = user;
-    graph_case made;
-    nilu_tensor *fetch[GRAPH_MAX_IN + 1], *wrt[GRAPH_MAX_IN];
-    int n = 0;
-    nilu_store *store = nilu_store_new(nl);
-    nilu_plan *plan = NULL;
-    nilu_status status = store ? graph_case_new(nl, r->op, r->c, NILU_F32, NILU_I32, 0, &made) : NILU_E_NO_MEMORY;
-    if (!store)
-        return status;
-    for (int k = 0; k < made.nin; k++)
-        if (base_is_float(made.in[k]->dtype) && !(k < 6 && r->op->nodiff[k]))
-            wrt[n++] = made.in[k];
-    fetch[0] = made.out;
-    if (status == NILU_OK)
-        status = nilu_graph_status(made.g);
-    if (status == NILU_OK && n && (r->op->grad || r->op->expand) && base_is_float(made.out->dtype)) {
-        nilu_tensor *dy = nilu_fill(made.g, made.out->dtype, made.out->shape, 1);
-        status = dy ? nilu_grad_from(made.out, dy, n, wrt, fetch + 1) : nilu_graph_status(made.g);
-    } else {
-        n = 0;
-    }
-    if (status == NILU_OK)
-        status = nilu_compile(made.g, store, n + 1, fetch, NULL, &plan);
-    if (status == NILU_OK)
-        status = feed_case(plan, &made);
-    if (status == NILU_OK)
-        status = nilu_step(plan);
-    nilu_plan_free(plan);
-    graph_case_free(&made);
-    nilu_store_free(store);
-    return status;
-}
-
-static void survives(rows_row *r)
-{
-    for (r->c = r->op->cases; r->c->what; r->c++)
-        if (!r->c->error && !r->c->fault) {
-            support_fail_each(1, once, r);
-            return;
-        }
 }
 
 /* ---- one test an op */
@@ -402,16 +250,16 @@ static void op_rows(void **state)
             value(&r);
             known_numbers(&r);
             if (r.c->gradient)
-                gradient_by_hand(&r);
+                rows_gradient(&r);
         }
         if (r.op->decompose && !r.c->error && !r.c->fault)
-            decomposes(&r);
+            rows_decompose(&r);
     }
     if (!rows)
         fail_msg("%s has no case%s%s", r.op->name, only_case ? " " : "s", only_case ? only_case : "");
     derivatives(&r);
     if (!only_case)
-        survives(&r);
+        rows_survive(&r);
     if (r.failures)
         fail_msg("%s: %d complaints", r.op->name, r.failures);
 }
@@ -472,14 +320,11 @@ static void closed_under_differentiation(void **state)
     for (size_t i = 0; i < graph_op_count(); i++) {
         const nilu_op *op = graph_op_at(i);
         for (const nilu_case *c = op->cases; c && c->what && (op->grad || op->expand); c++) {
-            nilu *nl = plain_context();
+            nilu *nl = rows_context(NULL, 1);
             graph_case made;
             nilu_tensor *wrt[GRAPH_MAX_IN], *grads[GRAPH_MAX_IN];
-            int n = 0;
             assert_ok(nl, graph_case_new(nl, op, c, NILU_F32, NILU_I32, 0, &made));
-            for (int k = 0; k < made.nin; k++)
-                if (base_is_float(made.in[k]->dtype) && !(k < 6 && op->nodiff[k]))
-                    wrt[n++] = made.in[k];
+            int n = rows_wrt(op, &made, wrt);
             if (made.out && n && base_is_float(made.out->dtype)) {
                 nilu_tensor *dy = nilu_input(made.g, "dy", made.out->dtype, made.out->shape);
                 assert_ok(nl, nilu_grad_from(made.out, dy, n, wrt, grads));

@@ -76,7 +76,7 @@ bool run_judge(run_probe *p, const char *what, int64_t element, double got, doub
     if (element >= 0)
         snprintf(where, sizeof where, base_text(N_(" at element %lld")), (long long)element);
     snprintf(r->text, sizeof r->text, base_text(N_("%s %s%s: expected %.10g, got %.10g (error %.2g, seed %llu)%s%s")),
-             p->subject, what, where, expected, got, error, (unsigned long long)p->options->seed,
+             p->subject, base_text(what), where, expected, got, error, (unsigned long long)p->options->seed,
              p->alone[0] ? base_text(N_("; alone: ")) : "", p->alone);
     return false;
 }

@@ -174,6 +174,9 @@ static nilu_status check_once(check *k, int output, bool *checked)
     if (!y || !base_is_float(y->dtype) || y->dtype == NILU_BF16) /* no difference is exact in bf16 */
         return NILU_OK;
     snprintf(k->alone, sizeof k->alone, "nilu gradcheck --op %s --case \"%s\"", k->op->name, k->c->what);
+    if (k->options->seed)
+        snprintf(k->alone + strlen(k->alone), sizeof k->alone - strlen(k->alone), " --seed %llu",
+                 (unsigned long long)k->options->seed);
     for (int i = 0; i < k->made.nin; i++)
         if (base_is_float(k->made.in[i]->dtype) && !(i < 6 && k->op->nodiff[i]))
             NILU_TRY(add_part(k, input_name(k->op, i), k->made.in[i], k->made.data[i]));

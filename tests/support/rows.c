@@ -41,7 +41,7 @@ void rows_free(rows_values *v)
     memset(v, 0, sizeof *v);
 }
 
-static void *add_value(rows_values *v, nilu_dtype dtype, nilu_shape shape, const void *data)
+void *rows_add(rows_values *v, nilu_dtype dtype, nilu_shape shape, const void *data)
 {
     size_t bytes = (size_t)base_count(shape) * nilu_dtype_size(dtype);
     v->dtype[v->n] = dtype;
@@ -53,7 +53,7 @@ static void *add_value(rows_values *v, nilu_dtype dtype, nilu_shape shape, const
     return v->data[v->n++];
 }
 
-static nilu *context(const char *isa, int threads)
+nilu *rows_context(const char *isa, int threads)
 {
     nilu_options o = NILU_OPTIONS_DEFAULT;
     o.threads = threads;
@@ -70,17 +70,13 @@ static nilu *context(const char *isa, int threads)
 typedef struct program {
     graph_case made;
     nilu_tensor *fetch[GRAPH_MAX_OUT + GRAPH_MAX_IN], *u[GRAPH_MAX_OUT];
-    double (*weight)(int64_t i);
     int n, gradients, nu;
 } program;
 
 static nilu_status differentiate(program *p, const nilu_op *op)
 {
     nilu_tensor *loss = NULL, *wrt[GRAPH_MAX_IN];
-    int n = 0;
-    for (int k = 0; k < p->made.nin; k++)
-        if (base_is_float(p->made.in[k]->dtype) && !(k < 6 && op->nodiff[k]))
-            wrt[n++] = p->made.in[k];
+    int n = rows_wrt(op, &p->made, wrt);
     for (int i = 0; i < p->n; i++) {
         char name[8];
         if (!base_is_float(p->fetch[i]->dtype))
@@ -207,7 +203,7 @@ static nilu_status execute(nilu *nl, const rows_row *r, const rows_way *w, progr
     for (int twice = 0; twice < 2 && status == NILU_OK; twice++) /* what a step leaves behind must not matter */
         status = nilu_step(plan);
     for (int i = 0; i < p->n && status == NILU_OK; i++)
-        add_value(v, nilu_fetched_dtype(plan, i), nilu_fetched_shape(plan, i), nilu_fetched(plan, i));
+        rows_add(v, nilu_fetched_dtype(plan, i), nilu_fetched_shape(plan, i), nilu_fetched(plan, i));
     v->gradients = status == NILU_OK ? p->gradients : 0;
     for (int i = 0; status == NILU_OK && i < plan->nstep; i++)
         take_note(plan, &plan->step[i]);
@@ -226,7 +222,7 @@ static nilu_status execute(nilu *nl, const rows_row *r, const rows_way *w, progr
 nilu_status rows_run(const rows_row *r, const rows_way *w, rows_values *v)
 {
     program p;
-    nilu *nl = context(w->isa, w->threads);
+    nilu *nl = rows_context(w->isa, w->threads);
     memset(v, 0, sizeof *v);
     nilu_status status = build(nl, r, w, &p);
     if (status == NILU_OK)
@@ -243,7 +239,7 @@ nilu_status rows_run(const rows_row *r, const rows_way *w, rows_values *v)
 nilu_status rows_judge(const rows_row *r, nilu_dtype real, nilu_dtype whole, rows_values *v)
 {
     const nilu_op *op = r->op;
-    nilu *nl = context(NULL, 1);
+    nilu *nl = rows_context(NULL, 1);
     graph_case made;
     unsigned char attr[GRAPH_MAX_ATTR];
     call_fault fault = {0};
@@ -269,7 +265,7 @@ nilu_status rows_judge(const rows_row *r, nilu_dtype real, nilu_dtype whole, row
         for (int k = 0; k < made.nin; k++)
             in[k] = (nilu_arg){made.data[k], made.in[k]->dtype, made.in[k]->shape, base_count(made.in[k]->shape)};
         for (int k = 0; k < b.nout; k++) {
-            void *data = add_value(v, b.dtype[k], b.shape[k], NULL);
+            void *data = rows_add(v, b.dtype[k], b.shape[k], NULL);
             out[k] = (nilu_arg){data, b.dtype[k], b.shape[k], base_count(b.shape[k])};
         }
         size_t scratch = op->ref_scratch && c.node ? op->ref_scratch(c.node) : 0;

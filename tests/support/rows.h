@@ -43,6 +43,7 @@ typedef struct rows_values {
     double operand; /* its largest input, which its intermediate values are as large as */
     char message[1024];
 } rows_values;
+void *rows_add(rows_values *v, nilu_dtype dtype, nilu_shape shape, const void *data); /* data NULL: zeros */
 void rows_free(rows_values *v);
 
 /* What all ways together have come by. */
@@ -65,6 +66,17 @@ bool rows_same(rows_row *r, const rows_way *w, const char *what, const rows_valu
 void rows_want(rows_row *r, const rows_way *w, const rows_values *got);
 /* Are all of the case's floats held exactly by `real`? */
 bool rows_exact(const rows_row *r, nilu_dtype real);
+
+/* A context for instruction set `isa`, NULL: NILU_ISA's or the best. */
+nilu *rows_context(const char *isa, int threads);
+/* The inputs of a case that have a gradient. */
+int rows_wrt(const nilu_op *op, const graph_case *made, nilu_tensor *wrt[GRAPH_MAX_IN]);
+/* A coarse op against what it is made of: value and gradients, in f64. */
+void rows_decompose(rows_row *r);
+/* The gradient known by hand, in f64. */
+void rows_gradient(rows_row *r);
+/* The op's first good case, with every allocation failing in turn. */
+void rows_survive(rows_row *r);
 
 /* Texts of refusals and faults that rows have met, and whether a source's sentence is among them. */
 void rows_heard(const nilu_op *op, const char *message);

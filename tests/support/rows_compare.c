@@ -18,8 +18,8 @@ static const struct {
     {"kl", 2e-6},
 };
 #define F32_OTHERWISE 5e-7
-#define F32_GRADIENT                                                                                                   \
-    2e-5 /* relative to the tensor's largest, or to 1 % of the case's largest gradient if that is more */
+/* Of gradients, relative to the tensor's largest number, or to 1 % of the case's largest gradient if that is more. */
+#define F32_GRADIENT 2e-5
 #define F64_TOLERANCE 1e-12
 #define BF16_TOLERANCE 0x1p-7 /* one unit in the last place of the largest */
 #define BF16_GRADIENT 0x1p-4  /* each op on the way rounds */
