@@ -45,18 +45,20 @@ data_cell_kind data_cell_number(const data_cell *cell, bool decimal_comma, doubl
 {
     static const double ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    if (is_missing(cell))
-        return CELL_MISSING;
     const char *p = cell->at, *end = p + cell->n;
-    bool negative = *p == '-';
-    p += *p == '-' || *p == '+';
-    data_cell rest = {(char *)p, (size_t)(end - p), false};
-    if (is_word(&rest, "nan") || is_word(&rest, "inf") || is_word(&rest, "infinity"))
-        return CELL_NOT_FINITE;
+    bool negative = cell->n > 0 && *p == '-';
+    p += cell->n > 0 && (*p == '-' || *p == '+');
+    if (p == end || !is_digit(*p)) { /* nearly all cells of a column of numbers begin with a digit */
+        data_cell rest = {(char *)p, (size_t)(end - p), false};
+        if (is_missing(cell))
+            return CELL_MISSING;
+        if (is_word(&rest, "nan") || is_word(&rest, "inf") || is_word(&rest, "infinity"))
+            return CELL_NOT_FINITE;
+    }
 
     uint64_t digits = 0;
     int count = 0, scale = 0, exponent = 0;
-    char point = decimal_comma && memchr(p, ',', (size_t)(end - p)) ? ',' : '.';
+    char point = decimal_comma && p < end && memchr(p, ',', (size_t)(end - p)) ? ',' : '.';
     bool any = false, after = false, exact = true;
     for (; p < end && (is_digit(*p) || (*p == point && !after)); p++) {
         if (*p == point) {
