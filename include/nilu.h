@@ -552,7 +552,8 @@ typedef struct nilu_data_info {
  * or an .npy array whose first dimension counts samples (targets beside it: X.npy and y.npy, X_train.npy and
  * y_train.npy). `options` may be NULL. Freed by nilu_data_free. Errors: FILE_NOT_FOUND, FILE_READ, FILE_CORRUPT
  * (with file, line and column), DATA (what the file holds does not fit the wish or the encoder), RANGE (a label),
- * NAME (a column or set that is not there), USAGE. */
+ * NAME (a column or set that is not there), UNSUPPORTED (a format that nilu does not read; a packed file too large to be
+ * unpacked into memory), USAGE. */
 NILU_API nilu_status nilu_data_open(nilu *nl, const char *where, const nilu_data_options *options, nilu_data **data);
 NILU_API void nilu_data_free(nilu_data *data);
 /* What is known of the set; owned by it. */
@@ -563,9 +564,10 @@ NILU_API const nilu_data_info *nilu_data_about(const nilu_data *data);
  * epoch is a short one, and 0 ends it. */
 NILU_API int64_t nilu_data_order(const nilu_data *data, nilu_part part, uint64_t seed, uint64_t epoch, int64_t first,
                                  int64_t n, int64_t *index);
-/* Gathers n samples: x [n, features] f32, normalised; and of the target, where set and known, either labels [n] i32
- * (classes; -1: sample without label) or targets [n, outputs] f32 (numbers). index [n]: samples of `part`, NULL:
- * 0..n-1. RANGE if an index is; FILE_READ if a streamed file changed under our hands. Allocates nothing. */
+/* Gathers n samples: x [n, features] f32, normalised, and of the target either labels [n] i32 (classes; -1: sample
+ * without label) or targets [n, outputs] f32 (numbers; NaN: sample without target); each may be NULL. index [n]: samples
+ * of `part`, NULL: 0..n-1. RANGE if an index is; FILE_READ if a streamed file changed under our hands. Allocates
+ * nothing. */
 NILU_API nilu_status nilu_data_batch(nilu_data *data, nilu_part part, const int64_t *index, int64_t n, float *x,
                                      int32_t *labels, float *targets);
 /* Sample `index` as a picture: height * width * channels bytes, 0 black; numbers other than u8 are spread over the

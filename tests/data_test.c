@@ -210,21 +210,54 @@ static void target_by_name_and_number(void **state)
     nilu_data_free(d);
 }
 
+static void classes_are_sorted_and_guessed(void **state)
+{
+    static const struct {
+        const char *cells; /* of the target, one each row */
+        nilu_task task;
+        int classes;
+        const char *first;
+    } rows[] = {{"baabcbaabc", NILU_TASK_CLASSES, 3, "a"},
+                {"9119911919", NILU_TASK_CLASSES, 2, "1"},
+                {"0123456789", NILU_TASK_NUMBERS, 1, NULL},
+                {"0101010123", NILU_TASK_NUMBERS, 1, NULL},
+                {"0000010101", NILU_TASK_CLASSES, 2, "0"}};
+    nilu *nl = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char text[1000] = "x,y\n";
+        for (int k = 0; k < 10; k++)
+            sprintf(text + strlen(text), "%d,%c\n", k % 3, rows[i].cells[k]);
+        nilu_data *d = opened(nl, files_text("guess.csv", text), NULL);
+        assert_int_equal(nilu_data_about(d)->task, rows[i].task);
+        assert_int_equal(nilu_data_about(d)->outputs, rows[i].classes);
+        if (rows[i].first)
+            assert_string_equal(nilu_data_about(d)->class_names[0], rows[i].first);
+        for (int64_t k = 0; k < 9 && i == 0; k++) {
+            int64_t row = data_row_of(d, NILU_TRAIN, k);
+            int32_t label;
+            float x[8];
+            assert_ok(nl, nilu_data_batch(d, NILU_TRAIN, &k, 1, x, &label, NULL));
+            assert_int_equal(label, rows[i].cells[row] - 'a');
+        }
+        nilu_data_free(d);
+    }
+}
+
 static void columns_that_say_nothing(void **state)
 {
     nilu *nl = *state;
-    char text[1 << 15] = "row,user_id,serial,same,nothing,remark,size,kind\n";
+    char text[1 << 15] = "row,user_id,serial,same,nothing,remark,comment,size,kind\n";
     for (int i = 0; i < 200; i++) { /* serial: all different, out of a range of 400 */
         int serial = i < 100 ? 400 - 2 * i : 2 * i - 199;
-        sprintf(text + strlen(text), "%d,%d,%d,5,,word %d,%d,%d\n", i + 1, 7919 * (i + 3) % 1000003, serial, i, i % 40,
-                i % 2);
+        sprintf(text + strlen(text), "%d,%d,%d,5,,word %d,%s %d,%d,%d\n", i + 1, 7919 * (i + 3) % 1000003, serial, i,
+                i % 3 ? "rather" : "none", i % 3 ? i : 0, i % 40, i % 2);
     }
     const char *path = files_text("ids.csv", text);
     nilu_data *d = opened(nl, path, NULL);
     assert_int_equal(nilu_data_about(d)->features, 1);
     assert_true(noted(d, "only number the rows: row, user_id, serial."));
     assert_true(noted(d, "same in every row of the training part: same."));
-    assert_true(noted(d, "hardly ever come again: remark."));
+    assert_true(noted(d, "hardly ever come again: remark, comment."));
     assert_true(noted(d, "are empty: nothing."));
     nilu_data_free(d);
     nilu_data_options o = defaults;
@@ -408,6 +441,34 @@ static void parts_are_disjoint_and_stratified(void **state)
         free(part_of[seed][0]);
         free(part_of[seed][1]);
     }
+}
+
+static void classes_are_split_each_on_its_own(void **state)
+{
+    nilu *nl = *state;
+    char text[1 << 14] = "x,kind\n";
+    nilu_data_options o = defaults;
+    o.validation = 0.5;
+    for (int i = 0; i < 200; i++)
+        sprintf(text + strlen(text), "%d,%s\n", i % 9, i % 2 ? "b" : "a");
+    for (int i = 0; i < 20; i++)
+        sprintf(text + strlen(text), "%d,only %d\n", i, i);
+    nilu_data *d = opened(nl, files_text("each.csv", text), &o);
+    int together = 0, of_class[22][2] = {{0}};
+    bool held_out[220] = {false};
+    for (int p = 0; p < 2; p++)
+        for (int64_t i = 0; i < nilu_data_about(d)->count[p]; i++) {
+            int64_t row = data_row_of(d, (nilu_part)p, i);
+            held_out[row] = p == NILU_VALIDATION;
+            of_class[d->rows[0].label[row]][p]++;
+        }
+    for (int k = 2; k < 22; k++)
+        assert_int_equal(of_class[k][NILU_TRAIN], 1);
+    assert_int_equal(of_class[0][NILU_VALIDATION], 50);
+    for (int i = 0; i < 100; i++) /* the classes have the same size, but not the same draw */
+        together += held_out[2 * i] == held_out[2 * i + 1];
+    assert_in_range(together, 25, 75);
+    nilu_data_free(d);
 }
 
 static void order_is_a_permutation(void **state)
@@ -620,7 +681,7 @@ static const char *array_set(nilu *nl, int n, bool numbers)
     double *y = calloc((size_t)n * 2, sizeof *y);
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < 3; j++)
-            x[3 * i + j] = j == 2 ? 7 : (float)(i * (13 + j) % 101) * 10;
+            x[3 * i + j] = j == 2 ? 0.7f : (float)(i * (13 + j) % 101) * 10;
         label[i] = (i * 5 % 3) * 2 - 1; /* -1, 1, 3 */
         y[2 * i] = i % 11 + 0.5;
         y[2 * i + 1] = i * 1e3;
@@ -843,6 +904,32 @@ static void streamed_sets_are_the_same(void **state)
     stream_and_memory(nl, picture_folder("streamed", 300, 20, false), o);
     stream_and_memory(nl, FILES "/npy/f8-fortran.npy", o);
     stream_and_memory(nl, FILES "/npy/u2-big.npy", o);
+}
+
+/* Each column of bytes has its own scale, also beyond the piece in which rows are read. */
+static void wide_targets_of_bytes(void **state)
+{
+    enum { N = 20, WIDE = 700 };
+    nilu *nl = *state;
+    unsigned char *y = calloc(N, WIDE);
+    float x[N];
+    for (int i = 0; i < N * WIDE; i++)
+        y[i] = (unsigned char)(i / WIDE * (i % WIDE % 11 + 1));
+    for (int i = 0; i < N; i++)
+        x[i] = (float)i;
+    npy(nl, "y_wide.npy", NILU_U8, NILU_SHAPE(N, WIDE), y);
+    nilu_data_options o = defaults;
+    const char *path = npy(nl, "X_wide.npy", NILU_F32, NILU_SHAPE(N, 1), x);
+    stream_and_memory(nl, path, o);
+    nilu_data *d = opened(nl, path, &o);
+    batch b = all_of(nl, d, NILU_TRAIN);
+    const nilu_data_info *info = nilu_data_about(d);
+    for (int64_t j = 0; j < WIDE; j++)
+        assert_near(b.target[WIDE + j] * info->target_std[j] + info->target_mean[j],
+                    (double)y[data_row_of(d, NILU_TRAIN, 1) * WIDE + j], 1e-5);
+    batch_free(b);
+    nilu_data_free(d);
+    free(y);
 }
 
 static void a_file_that_changes_is_noticed(void **state)
@@ -1084,12 +1171,14 @@ int main(void)
                                        cmocka_unit_test(numbers_are_scaled_by_the_training_part),
                                        cmocka_unit_test(nothing_is_learnt_from_validation_rows),
                                        cmocka_unit_test(target_by_name_and_number),
+                                       cmocka_unit_test(classes_are_sorted_and_guessed),
                                        cmocka_unit_test(columns_that_say_nothing),
                                        cmocka_unit_test(rare_and_missing_cells),
                                        cmocka_unit_test(rows_without_target_are_not_used),
                                        cmocka_unit_test(hostile_tables),
                                        cmocka_unit_test(wrong_places_and_options),
                                        cmocka_unit_test(parts_are_disjoint_and_stratified),
+                                       cmocka_unit_test(classes_are_split_each_on_its_own),
                                        cmocka_unit_test(order_is_a_permutation),
                                        cmocka_unit_test(encoder_of_a_table_comes_back),
                                        cmocka_unit_test(encoder_over_other_tables),
@@ -1099,6 +1188,7 @@ int main(void)
                                        cmocka_unit_test(pictures),
                                        cmocka_unit_test(labels_that_training_does_not_have),
                                        cmocka_unit_test(streamed_sets_are_the_same),
+                                       cmocka_unit_test(wide_targets_of_bytes),
                                        cmocka_unit_test(a_file_that_changes_is_noticed),
                                        cmocka_unit_test(gathering_at_once),
                                        cmocka_unit_test(allocations_may_fail),
