@@ -142,7 +142,7 @@ static void blocks(void **state)
 {
     (void)state;
     enum { MOST = 41, RIM = 3, LD = 2 * MOST };
-    static double a[MOST * MOST], b[MOST * LD], c[(MOST + RIM) * LD], w[(MOST + RIM) * LD];
+    static double a[MOST * MOST], b[MOST * LD], c[(MOST + RIM) * LD], w[(MOST + RIM) * LD], kept[MOST * (LD + 64)];
     for (size_t s = 0; s < COUNT(isas); s++) {
         const cpu_isa *isa = cpu_isa_find(isas[s]);
         for (int type = 0; type < 2 && isa; type++)
@@ -180,10 +180,12 @@ static void blocks(void **state)
                                          .p_row = MOST,
                                          .p_step = 1,
                                          .q_step = LD,
+                                         .q_strip = strip * isa->gemm->lanes[type],
                                          .c_row = LD,
                                          .strip = strip,
                                          .more = more,
                                          .soon = (char *)c};
+                        g.keep = n % 2 ? kept : NULL;
                         isa->gemm->multiply[type](&g);
                         if (memcmp(c, w, (size_t)((MOST + RIM) * LD) * nilu_dtype_size(t)) != 0)
                             fail_msg("%s f%d, strips of %d: [%d, %d] · [%d, %d] is wrong", isas[s], type ? 64 : 32,

@@ -103,6 +103,9 @@ typedef struct cpu_product {
     int64_t rows, columns, k;
     int64_t p_row, p_step, q_step, c_row; /* distances in elements: between rows, and from k to k + 1 */
     int strip;              /* vectors of a block, 1..4, most[strip] != 0 */
+    int64_t q_strip;        /* distance from a block's columns of q to the next block's */
+    void *keep;             /* NULL, or where q is copied to while the first rows use it, for the others: strip after
+                               strip, k rows of `strip` whole vectors each */
     bool more;
     const char *soon;       /* asked for while this runs: one line each time that k goes on, soon_step bytes apart */
     int64_t soon_step;

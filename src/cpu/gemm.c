@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define LINE 64
+#define FAR_ROWS                                                                                                       \
+    100 /* rows of a tile from which on q is copied while the first of them use it: then it lies in one piece */
 #define NEAR (384 * 1024) /* bytes of q that may be expected to stay in the second-level cache beside p and c */
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -128,10 +130,9 @@ static double look(const cpu_gemm_table *isa, cpu_gemm *g, bool ta, bool tb, boo
     return c.cost + (swap ? (double)g->m * (double)g->n * 0.3 : 0);
 }
 
-static int64_t panel_ld(const cpu_gemm *g, const cpu_isa *isa)
+static int64_t width(const cpu_gemm *g, const cpu_isa *isa)
 {
-    int64_t columns = g->pack == CPU_Q_SHARED ? g->columns : g->tile_columns;
-    return round_up(columns, isa->gemm->lanes[g->wide]);
+    return (int64_t)g->strip * isa->gemm->lanes[g->wide];
 }
 
 static void shape_of(const nilu_node *n, bool ta, bool tb, cpu_gemm *g)
@@ -171,11 +172,13 @@ void cpu_gemm_plan(const nilu_node *n, const cpu_isa *isa, bool ta, bool tb, boo
     size_t size = element(g), tile = 0, panel = 0;
     if (whole || g->swap)
         tile = (size_t)(round_up(g->tile_rows, 16) * round_up(g->tile_columns, 16)) * size;
-    if (g->pack != CPU_Q_AS_IT_IS)
-        panel = (size_t)(panel_ld(g, isa) * (g->pack == CPU_Q_SHARED ? g->k : g->depth)) * size;
+    if (g->pack != CPU_Q_SHARED)
+        panel = (size_t)(round_up(g->tile_columns, width(g, isa)) * g->depth) * size;
+    else
+        panel = (size_t)(round_up(g->columns, width(g, isa)) * g->k) * size;
     g->tile_at = 0;
     g->panel_at = (whole && g->swap ? 2 * tile : tile);
-    g->local = g->panel_at + (g->pack == CPU_Q_LOCAL ? (size_t)round_up((int64_t)panel, LINE) : 0);
+    g->local = g->panel_at + (g->pack == CPU_Q_SHARED ? 0 : (size_t)round_up((int64_t)panel, LINE));
     g->scratch = g->pack == CPU_Q_SHARED ? panel : 0;
 }
 
@@ -199,30 +202,29 @@ static void operands(const cpu_gemm *g, const nilu_call *c, int64_t batch, const
     *q = g->swap ? from_a : from_b;
 }
 
-#define PIECE 64 /* columns of q that are turned round at once */
+#define PIECE 64 /* rows of q in a piece of work of the first phase */
+
+/* q's rows k0..k1 and columns c0..c1, from memory in which k is adjacent, into strips of `depth` rows. */
+static void copy_q(const cpu_gemm *g, const cpu_isa *isa, const void *q, int64_t k0, int64_t k1, int64_t c0, int64_t c1,
+                   char *to, int64_t depth)
+{
+    int64_t wide = width(g, isa);
+    for (int64_t c = c0; c < c1; c += wide, to += depth * wide * (int64_t)element(g))
+        isa->gemm->flip[g->wide](c1 - c < wide ? c1 - c : wide, k1 - k0, at(q, c * g->q_row + k0 * g->q_step, g),
+                                 g->q_row, to, wide);
+}
 
 int64_t cpu_gemm_pieces(const cpu_gemm *g)
 {
-    return ceil_div(g->columns, PIECE) * ceil_div(g->k, PIECE);
-}
-
-/* q's rows k0..k1 and columns c0..c1, from memory in which k is adjacent. */
-static void copy_q(const cpu_gemm *g, const cpu_isa *isa, const void *q, int64_t k0, int64_t k1, int64_t c0, int64_t c1,
-                   char *to, int64_t ld)
-{
-    isa->gemm->flip[g->wide](c1 - c0, k1 - k0, at(q, c0 * g->q_row + k0 * g->q_step, g), g->q_row, to, ld);
+    return ceil_div(g->k, PIECE);
 }
 
 void cpu_gemm_share(const cpu_gemm *g, const nilu_call *c, int64_t begin, int64_t end)
 {
     const void *p, *q;
-    int64_t ld = panel_ld(g, c->isa), down = ceil_div(g->k, PIECE);
+    int64_t k0 = begin * PIECE, k1 = end * PIECE < g->k ? end * PIECE : g->k;
     operands(g, c, 0, &p, &q);
-    for (int64_t i = begin; i < end; i++) {
-        int64_t k0 = i % down * PIECE, c0 = i / down * PIECE;
-        int64_t k1 = k0 + PIECE < g->k ? k0 + PIECE : g->k, c1 = c0 + PIECE < g->columns ? c0 + PIECE : g->columns;
-        copy_q(g, c->isa, q, k0, k1, c0, c1, (char *)at(c->scratch, k0 * ld + c0, g), ld);
-    }
+    copy_q(g, c->isa, q, k0, k1, 0, g->columns, (char *)at(c->scratch, k0 * width(g, c->isa), g), g->k);
 }
 
 cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t t, void *result, char *local,
@@ -249,22 +251,31 @@ cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t t,
         x.c = (char *)result + ((batch * g->m + r0) * g->n + c0) * size;
     }
     x.soon = x.c;
-    if (g->pack != CPU_Q_AS_IT_IS)
-        x.q_step = panel_ld(g, c->isa);
+    int64_t wide = width(g, c->isa);
+    x.q_strip = wide;
     for (int64_t k0 = 0; k0 == 0 || k0 < g->k; k0 += g->depth) {
         int64_t k1 = k0 + g->depth < g->k ? k0 + g->depth : g->k, want = (batch * g->across + j) * (g->k + 1) + k0;
         x.k = k1 - k0;
         x.p = at(p, r0 * g->p_row + k0 * g->p_step, g);
         x.more = k0 > 0;
-        if (g->pack == CPU_Q_AS_IT_IS) {
-            x.q = at(q, k0 * g->q_step + c0, g);
-        } else if (g->pack == CPU_Q_SHARED) {
-            x.q = at(c->scratch, k0 * x.q_step + c0, g);
-        } else {
-            x.q = local + g->panel_at;
+        if (g->pack == CPU_Q_SHARED) {
+            x.q = at(c->scratch, c0 * g->k + k0 * wide, g);
+            x.q_step = wide;
+            x.q_strip = g->k * wide;
+        } else if (*packed == want || g->pack == CPU_Q_LOCAL) {
             if (*packed != want)
-                copy_q(g, c->isa, q, k0, k1, c0, c1, local + g->panel_at, x.q_step);
+                copy_q(g, c->isa, q, k0, k1, c0, c1, local + g->panel_at, x.k);
+            x.keep = NULL;
+            x.q = local + g->panel_at;
+            x.q_step = wide;
+            x.q_strip = x.k * wide;
             *packed = want;
+        } else {
+            x.q = at(q, k0 * g->q_step + c0, g);
+            x.q_step = g->q_step;
+            x.q_strip = wide;
+            x.keep = x.rows >= FAR_ROWS ? local + g->panel_at : NULL;
+            *packed = x.keep ? want : -1;
         }
         c->isa->gemm->multiply[g->wide](&x);
     }

@@ -23,6 +23,7 @@
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #define MASKS_ARE_FREE /* so there is no kind of block without one */
+#define BY_WIDTH(wide, narrow) wide
 #define BLOCKS(X) TO14(X, 1) TO14(X, 2) TO9(X, 3) TO6(X, 4)
 #define MOST                                                                                                           \
     {                                                                                                                  \
@@ -30,6 +31,7 @@
     }
 #elif defined(__AVX2__)
 #include <immintrin.h>
+#define BY_WIDTH(wide, narrow) narrow
 #define BLOCKS(X) TO12(X, 1) TO6(X, 2) TO4(X, 3)
 #define MOST                                                                                                           \
     {                                                                                                                  \
