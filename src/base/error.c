@@ -38,7 +38,7 @@ int nilu_status_exit(nilu_status status)
 const char *base_text(const char *msgid)
 {
 #ifdef NILU_GETTEXT
-    return dgettext("nilu", msgid);
+    return *msgid ? dgettext("nilu", msgid) : msgid; /* of "" gettext has the catalogue's header */
 #else
     return msgid;
 #endif

@@ -87,7 +87,7 @@ static nilu_status print_step(nilu *nl, const nilu_plan *p, int i, base_buffer *
     }
     NILU_TRY(base_appendf(nl, b, "  %.4g flop", flops_of(s)));
     if (!s->kernel)
-        NILU_TRY(base_appendf(nl, b, "  (%s)", s->why));
+        NILU_TRY(base_appendf(nl, b, "  (%s)", base_text(s->why)));
     return base_appendf(nl, b, "\n");
 }
 
