@@ -43,6 +43,18 @@ const data_set *data_set_named(const char *name)
     return NULL;
 }
 
+/* A set is there if all of its files are, packed or not: a download that was stopped leaves some. */
+static bool is_whole(nilu_data *d, const data_set *set, const char *folder)
+{
+    bool whole = data_exists(folder, true);
+    for (int i = 0; i < 4 && whole && set->file[i].name; i++) {
+        char *packed = data_keep_format(&d->pool, "%s/%s.gz", folder, set->file[i].name);
+        char *plain = data_keep_format(&d->pool, "%s/%s", folder, set->file[i].name);
+        whole = packed && plain && (data_exists(packed, false) || data_exists(plain, false));
+    }
+    return whole;
+}
+
 bool data_catalogue_find(nilu_data *d, const char *name, nilu_status *status, char **folder)
 {
     const data_set *set = data_set_named(name);
@@ -56,7 +68,7 @@ bool data_catalogue_find(nilu_data *d, const char *name, nilu_status *status, ch
     if (parent) {
         *folder = data_keep_format(&d->pool, "%s/%s", parent, name);
         *status = *folder ? NILU_OK : NILU_E_NO_MEMORY;
-        if (*folder && data_exists(*folder, true))
+        if (*folder && is_whole(d, set, *folder))
             return true;
     }
     *folder = NULL;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CHUNK = 1 << 16, SLACK = 1 << 16 };
 
@@ -159,6 +160,7 @@ nilu_status data_get_set(nilu *nl, const data_set *set, const nilu_get_options *
         return NILU_E_NO_MEMORY;
     nilu_status status = installed ? NILU_OK : get_files(nl, set, o->from ? o->from : set->about.source, o, *folder);
     if (status != NILU_OK) {
+        rmdir(*folder); /* only if nothing is in it */
         base_free(nl, *folder);
         *folder = NULL;
     }
