@@ -1,6 +1,7 @@
 /* A run's folder: made under a name that nobody has, locked while a process trains in it, described by run.yaml. */
 #include "record/record.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -174,10 +175,49 @@ nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_
     return status;
 }
 
+/* "last.safetensors.4711.tmp": what base_create calls a file that is not whole yet. */
+static bool is_half_written(const char *name)
+{
+    size_t n = strlen(name), digits = 0;
+    if (n < 6 || strcmp(name + n - 4, ".tmp") != 0)
+        return false;
+    while (digits < n - 4 && name[n - 5 - digits] >= '0' && name[n - 5 - digits] <= '9')
+        digits++;
+    return digits > 0 && digits < n - 4 && name[n - 5 - digits] == '.';
+}
+
+/* Takes away what a process that was killed had half-written. We hold the lock, so nobody writes here now. */
+static void sweep(nilu *nl, const char *folder)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char *path = is_half_written(e->d_name) ? record_path(nl, folder, e->d_name) : NULL;
+        if (path)
+            unlink(path);
+        base_free(nl, path);
+    }
+    if (d)
+        closedir(d);
+}
+
+static void sweep_all(const record_folder *f)
+{
+    static const char *const inner[] = {"", "checkpoints", "snapshots"};
+    for (size_t i = 0; i < COUNT(inner); i++) {
+        char *path = record_path(f->nl, f->path, inner[i]);
+        if (path)
+            sweep(f->nl, path);
+        base_free(f->nl, path);
+    }
+}
+
 nilu_status record_reopen(nilu *nl, const nilu_run_info *info, record_folder *f)
 {
     *f = (record_folder){.nl = nl, .lock = -1, .journal = -1, .path = base_strdup(nl, info->path)};
-    return f->path ? open_folder(f, info) : NILU_E_NO_MEMORY;
+    nilu_status status = f->path ? open_folder(f, info) : NILU_E_NO_MEMORY;
+    if (status == NILU_OK)
+        sweep_all(f);
+    return status;
 }
 
 void record_close(record_folder *f)
