@@ -46,7 +46,7 @@ static nilu_status get(cli *c, const void *settings, int n, char **operand)
         status = cli_emit(c, "result", json_pack("{s:s, s:s}", "name", operand[0], "folder", folder));
     } else if (status == NILU_OK) {
         printf(_(N_("%s is in %s\n")), operand[0], folder);
-        cli_note(c, _(N_("next      nilu train %s")), operand[0]);
+        cli_note(c, _(N_("next       nilu train %s")), operand[0]);
     }
     nilu_text_free(c->nl, folder);
     return status;

@@ -50,7 +50,9 @@ static void option_name(const cli_option *o, char out[96])
 
 static void heading(const cli_screen *s, const char *text)
 {
-    fprintf(s->file, "\n%s%s:%s\n", cli_paint(s, CLI_BOLD), text, cli_paint(s, CLI_PLAIN));
+    fprintf(s->file, "\n%s", cli_paint(s, CLI_BOLD));
+    fprintf(s->file, _(N_("%s:")), text);
+    fprintf(s->file, "%s\n", cli_paint(s, CLI_PLAIN));
 }
 
 /* A name in the left column, and what it means in the right one. */
@@ -86,12 +88,17 @@ static int option_column(const cli_command *command)
 const char *cli_option_text(const cli_option *o, char out[CLI_OPTION_TEXT])
 {
     const char *otherwise = o->otherwise ? o->otherwise : o->usual ? _(o->usual) : NULL;
-    size_t at = (size_t)snprintf(out, CLI_OPTION_TEXT, "%s", _(o->help));
-    bool few = o->kind == CLI_CHOICE;
-    for (int i = 0; few && o->choice(i); i++)
-        few = i < MOST_CHOICES;
-    for (int i = 0; few && o->choice(i) && at < CLI_OPTION_TEXT; i++)
-        at += (size_t)snprintf(out + at, CLI_OPTION_TEXT - at, "%s %s", i ? "," : ":", o->choice(i));
+    char choices[CLI_OPTION_TEXT] = "";
+    size_t at = 0;
+    int n = 0;
+    while (o->kind == CLI_CHOICE && o->choice(n))
+        n++;
+    for (int i = 0; i < n && n <= MOST_CHOICES && at < sizeof choices; i++)
+        at += (size_t)snprintf(choices + at, sizeof choices - at, "%s%s", i ? ", " : "", o->choice(i));
+    if (*choices)
+        at = (size_t)snprintf(out, CLI_OPTION_TEXT, _(N_("%s: %s")), _(o->help), choices);
+    else
+        at = (size_t)snprintf(out, CLI_OPTION_TEXT, "%s", _(o->help));
     if (otherwise && at < CLI_OPTION_TEXT)
         snprintf(out + at, CLI_OPTION_TEXT - at, " [%s]", otherwise);
     return out;
@@ -114,11 +121,12 @@ static void group(const cli_screen *s, const cli_option *o, const char **last)
 
 static void one(const cli_screen *s, const cli_command *command)
 {
-    char synopsis[CLI_SYNOPSIS];
+    char synopsis[CLI_SYNOPSIS], about[256];
     FILE *f = s->file;
     fprintf(f, "%snilu %s%s\n\n", cli_paint(s, CLI_BOLD), cli_synopsis(command, synopsis), cli_paint(s, CLI_PLAIN));
-    cli_wrap(f, _(command->about), 0, 0, s->columns);
-    fputs(".\n", f);
+    snprintf(about, sizeof about, _(N_("%s.")), _(command->about));
+    cli_wrap(f, about, 0, 0, s->columns);
+    fputc('\n', f);
     for (int i = 0; command->story && command->story[i]; i++) {
         fputc('\n', f);
         cli_wrap(f, _(command->story[i]), 0, 0, s->columns);

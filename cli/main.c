@@ -234,6 +234,7 @@ static nilu_status run(cli *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
     cli c = {.started = process_start(), .colour = "auto"};
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the write, not the end of the process */
     cli_places(&c);
     bool utf8 = cli_language(early(argc, argv, "--lang"), c.locale_dir);
     c.out = cli_screen_of(stdout, "auto", utf8);

@@ -168,16 +168,15 @@ void cli_man(const cli_command *command, FILE *f)
         overview(f);
         return;
     }
-    char synopsis[CLI_SYNOPSIS];
+    char synopsis[CLI_SYNOPSIS], about[256];
     head(f, command, _(command->about));
     section(f, _(N_("SYNOPSIS")));
     fputs("\\fBnilu\\fR ", f);
     put(f, cli_synopsis(command, synopsis));
     fputc('\n', f);
     section(f, _(N_("DESCRIPTION")));
-    fputs(".PP\n", f);
-    put(f, _(command->about));
-    fputs(".\n", f);
+    snprintf(about, sizeof about, _(N_("%s.")), _(command->about));
+    paragraph(f, about);
     for (int i = 0; command->story && command->story[i]; i++)
         paragraph(f, _(command->story[i]));
     if (command->operands && command->operands->name) {

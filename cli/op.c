@@ -85,7 +85,7 @@ static void gradient(const cli *c, const nilu_op *op)
 {
     char text[512];
     if (op->backward)
-        line(c, _(N_("gradient")), op->backward);
+        line(c, _(N_("gradient")), _(op->backward));
     else if (op->no_gradient)
         line(c, _(N_("gradient")), (snprintf(text, sizeof text, _(N_("none: %s")), _(op->no_gradient)), text));
     else if (op->expand)

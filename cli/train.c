@@ -8,7 +8,7 @@
 struct train {
     cli_network network;
     cli_reading reading;
-    int64_t epochs, steps, batch, warmup, accumulate, patience, snapshots;
+    int64_t epochs, steps, batch, warmup, accumulate, patience, snapshots, every_steps;
     double lr, momentum, decay, clip_norm, clip_value, every;
     const char *optimizer, *schedule, *loss, *out, *runs, *resume;
     bool no_run;
@@ -63,6 +63,7 @@ static nilu_train_options options_of(const struct train *t)
     o.out = t->out;
     o.runs = t->out || t->no_run ? NULL : t->runs;
     o.checkpoint_seconds = t->every;
+    o.checkpoint_steps = is_set(t->every_steps) ? t->every_steps : 0;
     o.snapshots = (int)t->snapshots;
     return o;
 }
@@ -70,7 +71,7 @@ static nilu_train_options options_of(const struct train *t)
 /* Options that a run has settled, given again beside --resume. */
 static nilu_status check_resume(cli *c, const struct train *t)
 {
-    static const char *const free[] = {"resume", "every"};
+    static const char *const free[] = {"resume", "every", "every-steps"};
     if (!t->resume)
         return NILU_OK;
     for (const cli_option *o = c->command->options; o->name; o++) {
@@ -97,12 +98,12 @@ static void tell_data(const session *s)
         snprintf(shape, sizeof shape, d->channels > 1 ? "%d x %d x %d" : "%d x %d", d->height, d->width, d->channels);
     else
         snprintf(shape, sizeof shape, _(N_("%s features")), cli_quantity((double)d->features, f));
-    cli_note(s->c, _(N_("data      %s: %s training and %s validation samples, %s")), d->name,
+    cli_note(s->c, _(N_("data       %s: %s training and %s validation samples, %s")), d->name,
              cli_quantity((double)d->count[NILU_TRAIN], a), cli_quantity((double)d->count[NILU_VALIDATION], b), shape);
     if (d->task == NILU_TASK_CLASSES)
-        cli_note(s->c, _(N_("target    %s: %lld classes")), *d->target ? d->target : _(N_("labels")), (long long)d->outputs);
+        cli_note(s->c, _(N_("target     %s: %lld classes")), *d->target ? d->target : _(N_("labels")), (long long)d->outputs);
     else
-        cli_note(s->c, _(N_("target    %s: %lld numbers")), *d->target ? d->target : _(N_("targets")), (long long)d->outputs);
+        cli_note(s->c, _(N_("target     %s: %lld numbers")), *d->target ? d->target : _(N_("targets")), (long long)d->outputs);
 }
 
 /* "dense 512 relu, dropout 0.2, dense 10" out of the model's text. */
@@ -120,7 +121,7 @@ static void tell_model(const session *s, const nilu_train_about *about)
             length = (size_t)(name - p - 5);
         at += (size_t)snprintf(line + at, sizeof line - at, "%s%.*s", at ? ", " : "", (int)length, p + 5);
     }
-    cli_note(s->c, _(N_("model     %s: %s parameters")), line, cli_quantity((double)about->params, n));
+    cli_note(s->c, _(N_("model      %s: %s parameters")), line, cli_quantity((double)about->params, n));
     nilu_text_free(s->c->nl, text);
 }
 
@@ -143,11 +144,11 @@ static bool on_start(void *user, const nilu_train_about *about)
     }
     tell_data(s);
     tell_model(s, about);
-    cli_note(c, _(N_("training  %s, learning rate %g (%s), batch %lld, up to %lld epochs, loss %s, seed %llu")),
+    cli_note(c, _(N_("training   %s, learning rate %g (%s), batch %lld, up to %lld epochs, loss %s, seed %llu")),
              about->optimizer.name, about->optimizer.lr, nilu_schedule_name((int)about->optimizer.schedule.kind),
              (long long)about->batch, (long long)about->epochs, about->loss, (unsigned long long)about->seed);
     if (about->done)
-        cli_note(c, _(N_("resumed   after step %lld of %lld")), (long long)about->done, (long long)about->steps);
+        cli_note(c, _(N_("resumed    after step %lld of %lld")), (long long)about->done, (long long)about->steps);
     return true;
 }
 
@@ -211,6 +212,7 @@ static nilu_status result_json(const session *s, const nilu_train_result *r)
     return cli_emit(s->c, "result", cli_merge(fields, more) ? fields : NULL);
 }
 
+#define LABEL 11 /* columns of the labels on the left; the texts below have them written out */
 static void result_text(const session *s, const nilu_train_result *r)
 {
     cli *c = s->c;
@@ -218,18 +220,19 @@ static void result_text(const session *s, const nilu_train_result *r)
     cli_figure time, rate;
     const char *ending = r->ending == NILU_STOPPED_EARLY ? _(N_("stopped early")) : _(N_("finished"));
     if (r->best_epoch)
-        printf(_(N_("ended     %s after %lld epochs; the weights are those of epoch %lld, the best in validation\n")), ending,
+        printf(_(N_("ended      %s after %lld epochs; the weights are those of epoch %lld, the best in validation\n")), ending,
                (long long)r->epochs, (long long)r->best_epoch);
     else
-        printf(_(N_("ended     %s after %lld epochs\n")), ending, (long long)r->epochs);
+        printf(_(N_("ended      %s after %lld epochs\n")), ending, (long long)r->epochs);
     if (r->scores.n)
-        printf(_(N_("%-9s %s%s%s, loss %.4f, %lld samples\n")), cli_part_title(r->judged), cli_paint(&c->out, CLI_BOLD),
+        printf(_(N_("%s%*s%s%s%s, loss %.4f, %lld samples\n")), cli_part_title(r->judged),
+               LABEL - cli_width(cli_part_title(r->judged)), "", cli_paint(&c->out, CLI_BOLD),
                cli_scores_text(&r->scores, scores), cli_paint(&c->out, CLI_PLAIN), r->scores.loss, (long long)r->scores.n);
-    printf(_(N_("time      %s, %s samples/s\n")), cli_seconds(r->seconds, time), cli_quantity(r->samples_per_second, rate));
+    printf(_(N_("time       %s, %s samples/s\n")), cli_seconds(r->seconds, time), cli_quantity(r->samples_per_second, rate));
     if (!r->run)
         return;
-    printf(_(N_("run       %s\n")), r->run);
-    cli_note(c, _(N_("next      nilu eval %s")), r->run);
+    printf(_(N_("run        %s\n")), r->run);
+    cli_note(c, _(N_("next       nilu eval %s")), r->run);
 }
 
 static nilu_status finish(session *s, nilu_status status, const nilu_train_result *r)
@@ -336,7 +339,7 @@ static const cli_option options[] = {
     {"steps", 0, "N", CLI_WHOLE, AT(steps), N_("end after this many steps, whatever the epochs"), .low = 1, .high = 1e15},
     {"batch", 'b', "N", CLI_WHOLE, AT(batch), N_("samples of a step"), .usual = N_("by the size of the data"), .low = 1, .high = 1e9},
     {"optimizer", 'O', "NAME", CLI_CHOICE, AT(optimizer), N_("how weights follow the gradient"), .usual = "adam", .choice = nilu_optimizer_name},
-    {"lr", 'l', "RATE", CLI_NUMBER, AT(lr), N_("learning rate"), .usual = N_("by the optimizer; adam 0.001"), .low = 0, .high = 1e6},
+    {"lr", 'l', "RATE", CLI_NUMBER, AT(lr), N_("learning rate"), .usual = N_("by the optimizer; adam 0.001"), .low = 0, .high = 1e30},
     {"momentum", 0, "SHARE", CLI_NUMBER, AT(momentum), N_("share of the last update that goes on"), .usual = N_("by the optimizer; momentum 0.9"), .low = 0, .high = 1},
     {"schedule", 0, "NAME", CLI_CHOICE, AT(schedule), N_("how the learning rate changes"), .usual = N_("one that suits"), .choice = nilu_schedule_name},
     {"warmup", 0, "N", CLI_WHOLE, AT(warmup), N_("updates in which the rate first rises in a straight line"), .low = 0, .high = 1e12},
@@ -351,6 +354,7 @@ static const cli_option options[] = {
     {"no-run", 0, NULL, CLI_FLAG, AT(no_run), N_("keep nothing")},
     {"resume", 'r', "RUN", CLI_FOLDER, AT(resume), N_("go on with this run from its last checkpoint")},
     {"every", 0, "SECONDS", CLI_NUMBER, AT(every), N_("write a checkpoint at least so often"), "30", .low = 0, .high = 1e9},
+    {"every-steps", 0, "N", CLI_WHOLE, AT(every_steps), N_("and after every N steps"), .usual = N_("not by steps"), .low = 1, .high = 1e15},
     {"snapshots", 0, "N", CLI_WHOLE, AT(snapshots), N_("keep copies of the weights at steps 1, 2, 4, 8 and so on, at most so many"), "0", .low = 0, .high = 64},
     {0},
 };
