@@ -1,0 +1,299 @@
+#!/bin/sh
+# The command as a user meets it: every subcommand on small data that is made here, and every mistake a user can make: each
+# gives one line, the right exit code, and leaves nothing behind.
+#   NILU_GOLDEN=write sh tests/cli_test.sh BUILD SOURCE     writes the golden files anew
+set -u
+build=$1 source=$2
+nilu=$build/nilu
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+cd "$here" || exit 1
+export LC_ALL=C COLUMNS=80 NO_COLOR=1 HOME="$here/home" XDG_CACHE_HOME="$here/cache" OMP_WAIT_POLICY=passive
+unset LANG LANGUAGE LC_MESSAGES NILU_ISA 2>/dev/null || true
+number=0 failed=0
+
+ok() { # verdict, what
+    number=$((number + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $number - $2"
+    else
+        echo "not ok $number - $2"
+        sed 's/^/    /' out err 2>/dev/null | head -40
+        failed=1
+    fi
+}
+try() { # what, command…: must succeed and say nothing on stderr but remarks
+    what=$1
+    shift
+    "$@" >out 2>err
+    ok $? "$what"
+}
+has() { # text: in the output of the last try
+    grep -qF -e "$1" out
+    ok $? "  ... says \"$1\""
+}
+everything() { # all files but those of the test itself, with their sizes
+    find . -type f ! -name out ! -name err ! -name before ! -name after -exec cksum {} + 2>/dev/null | LC_ALL=C sort
+}
+refuses() { # exit code, text, command…: one line on stderr that has the text, nothing on stdout, no file made or changed
+    code=$1 text=$2 verdict=0
+    shift 2
+    everything >before
+    "$@" >out 2>err
+    got=$?
+    everything >after
+    [ $got -eq "$code" ] || { verdict=1; echo "# exit code $got, not $code"; }
+    [ "$(wc -l <err)" -eq 1 ] || { verdict=1; echo "# not one line"; }
+    grep -q '^nilu: ' err || { verdict=1; echo "# does not begin with nilu:"; }
+    grep -qF -e "$text" err || { verdict=1; echo "# does not say: $text"; }
+    [ ! -s out ] || { verdict=1; echo "# says something on stdout"; }
+    cmp -s before after || { verdict=1; echo "# left something behind:"; diff before after; }
+    shift
+    ok $verdict "refused ($code): $(printf '%s ' "$@" | tr '\n' ' ')"
+}
+golden() { # name, command…
+    file=$source/tests/golden/cli/$1.txt
+    shift
+    "$@" >out 2>err
+    [ "${NILU_GOLDEN:-}" != write ] || cp out "$file"
+    cmp -s out "$file" || { diff "$file" out >err; : >out; false; }
+    ok $? "golden: $(basename "$file") (nilu $(shift; echo "$*"))"
+}
+
+# ---- data: three classes in a table, pictures of 4 x 4 in IDX, an array in NPY
+awk 'BEGIN { srand(3); print "width,height,colour,kind"
+    for (i = 0; i < 150; i++) { k = i % 3
+        printf "%.3f,%.3f,%s,%s\n", k + rand() * 0.8, 2 - k + rand() * 0.8, k == 1 ? "red" : "blue", k == 0 ? "stone" : k == 1 ? "leaf" : "bone" } }' >things.csv
+awk 'BEGIN { srand(5); print "a,b,y"; for (i = 0; i < 120; i++) { a = rand(); b = rand(); printf "%.4f,%.4f,%.4f\n", a, b, 3 * a - 2 * b } }' >line.csv
+mkdir pictures
+{ printf '\000\000\010\003\000\000\000\050\000\000\000\004\000\000\000\004'
+  awk 'BEGIN { for (i = 0; i < 40; i++) for (j = 0; j < 16; j++) printf "%c", (j < 8) == (i % 2) ? "z" : "!" }'; } >pictures/train-images-idx3-ubyte
+{ printf '\000\000\010\001\000\000\000\050'; awk 'BEGIN { for (i = 0; i < 40; i++) printf i % 2 ? "\001" : "@" }' | tr '@' '\000'; } >pictures/train-labels-idx1-ubyte
+{ printf '\223NUMPY\001\000\166\000'; printf '%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (5, 2), }"; head -c 40 /dev/zero; } >five.npy
+: >empty.csv
+head -c 3000 "$nilu" >junk.csv
+printf 'layers:\n  - dense 8 relu\n  - dense auto\n' >model.yaml
+printf 'layers:\n  - dense 8 relu\n  - dens 3\n' >bad.yaml
+printf 'layers:\n  - dense 8 relu\n oops: [\n' >broken.yaml
+small="--hidden 8 --epochs 3 --batch 16 --quiet"
+
+# ---- help, version
+try "help" "$nilu" help
+has "train"
+try "help of every command" sh -c "for c in train eval predict plan graph gradcheck 'data show' 'data list' 'data get' op help version; do '$nilu' help \$c && '$nilu' \$c --help || exit 1; done"
+try "version" "$nilu" version
+has "nilu 0."
+try "version as an option" "$nilu" --version
+golden help "$nilu" help
+golden help-train "$nilu" help train
+golden help-data-get "$nilu" data get --help
+golden help-train-zh_TW "$nilu" help train --lang zh_TW
+golden help-zh_TW env LC_ALL=zh_TW.UTF-8 "$nilu" help
+golden man-eval "$nilu" help --man eval
+for shell in bash zsh fish; do
+    try "completion for $shell" "$nilu" help --completion $shell
+    has "weight-decay"
+    ! command -v $shell >/dev/null || { cp out completion.$shell; try "  ... which $shell can read" $shell -n completion.$shell; }
+done
+try "completion offers commands" bash -c '. ./completion.bash; COMP_WORDS=(nilu tr); COMP_CWORD=1; _nilu; echo "${COMPREPLY[@]}"'
+has "train"
+try "completion offers options" bash -c '. ./completion.bash; COMP_WORDS=(nilu train --ep); COMP_CWORD=2; _nilu; echo "${COMPREPLY[@]}"'
+has "--epochs"
+try "completion offers choices" bash -c '. ./completion.bash; COMP_WORDS=(nilu train --optimizer ad); COMP_CWORD=3; _nilu; echo "${COMPREPLY[@]}"'
+has "adamw"
+try "completion offers second words" bash -c '. ./completion.bash; COMP_WORDS=(nilu data sh); COMP_CWORD=2; _nilu; echo "${COMPREPLY[@]}"'
+has "show"
+try "man pages of all commands" sh -c "'$nilu' help --write pages && test -s pages/man/man1/nilu-data-show.1 && test -s pages/man/zh_TW/man1/nilu.1"
+if command -v groff >/dev/null; then
+    try "  ... without a complaint of groff" sh -c "for p in pages/man/man1/*.1; do groff -man -Tutf8 -ww \$p 2>&1 >/dev/null | grep . && exit 1; done; true"
+fi
+
+# ---- the usual way
+try "train a table" "$nilu" train things.csv $small --out things --threads 1
+has "accuracy"
+try "train another" "$nilu" train line.csv --hidden 8 --epochs 3 --quiet --out line
+has "RMSE"
+try "train pictures" "$nilu" train pictures --hidden 4 --epochs 2 --quiet --out drawn
+try "a run's name is made up" "$nilu" train things.csv $small
+has "runs/things-1"
+try "and never used twice" "$nilu" train things.csv $small
+has "runs/things-2"
+try "train by a model file" "$nilu" train things.csv --model model.yaml --epochs 1 --quiet --no-run
+try "train by words" "$nilu" train things.csv --layers "8 tanh, dropout 0.1" --epochs 1 --quiet --no-run
+try "train with the model of a run" "$nilu" train things.csv --model things --epochs 1 --quiet --no-run
+try "all settings" "$nilu" train things.csv --hidden 4,4 --activation gelu --target kind --epochs 2 --steps 9 --batch 8 --optimizer adamw \
+    --lr 1e-3 --schedule cosine --warmup 2 --weight-decay 0.02 --clip-norm 1 --clip-value 5 --accumulate 2 --loss cross_entropy --seed 3 \
+    --threads 2 --patience 0 --validation 0.2 --test 0.1 --missing error --every 1 --snapshots 4 --ignore colour --header yes --delimiter , --quiet --no-run
+try "eval" "$nilu" eval things
+has "precision"
+has "stone"
+try "eval with mistakes" "$nilu" eval things --part train --mistakes 5 --show-mistake
+try "eval of pictures" "$nilu" eval drawn --show-mistake
+try "eval of numbers" "$nilu" eval line --mistakes 2 --show-mistake
+has "largest error"
+try "eval by other data" "$nilu" eval things things.csv
+has "150 samples"
+try "predict" "$nilu" predict things things.csv
+test "$(wc -l <out)" -eq 151
+ok $? "  ... a line a sample and one for the file"
+try "predict without the target" sh -c "cut -d, -f1-3 things.csv | head -4 >new.csv && '$nilu' predict things new.csv --format csv --all"
+has "file,sample,class,probability,bone,leaf,stone"
+try "predict numbers" "$nilu" predict line line.csv --format csv
+has "file,sample,y"
+try "predict pictures" "$nilu" predict drawn pictures/train-images-idx3-ubyte
+try "predict an array by a run on arrays" sh -c "cp five.npy x.npy; '$nilu' train pictures --hidden 2 --epochs 1 --quiet --no-run"
+try "predict into a file" "$nilu" predict things things.csv --format npy --out p.npy
+test "$(head -c 6 p.npy | tail -c 5)" = NUMPY && test "$(wc -c <p.npy)" -eq 1928
+ok $? "  ... an array of 150 x 3"
+try "predict two files" "$nilu" predict things things.csv new.csv --format csv --out both.csv
+test "$(wc -l <both.csv)" -eq 154
+ok $? "  ... under one heading"
+try "plan of a model" "$nilu" plan model.yaml --input 4 --outputs 3 --passes
+has "parameters"
+has "fc1/relu"
+try "plan by words" "$nilu" plan --layers "8 relu" --data things.csv --batch 32 --brief
+has "batch of 32 samples"
+try "plan of a run" "$nilu" plan things --forward
+try "graph" "$nilu" graph model.yaml --input 4 --outputs 3
+has "grad/fc1/weight"
+try "graph of a run as dot" "$nilu" graph things --format dot --update
+has "digraph"
+try "graph as mermaid" "$nilu" graph things --format mermaid --forward --out graph.mmd
+grep -q 'graph TD' graph.mmd
+ok $? "  ... in a file"
+if command -v dot >/dev/null; then
+    try "graph as svg" "$nilu" graph things --format svg
+    has "</svg>"
+fi
+try "gradcheck of an op" "$nilu" gradcheck --op softmax_xent
+has "right"
+try "gradcheck of a case" "$nilu" gradcheck --op tanh --case random
+try "gradcheck of a model" "$nilu" gradcheck model.yaml --input 4 --outputs 3
+try "gradcheck of a run on its data" "$nilu" gradcheck things --data things.csv --batch 3
+try "data show" "$nilu" data show things.csv --samples 2
+has "width"
+try "data show pictures" "$nilu" data show pictures --samples 1
+try "data list" "$nilu" data list
+has "digits"
+try "op" "$nilu" op softmax_xent
+has "guess minus truth"
+try "op lists" "$nilu" op
+has "softmax_xent"
+
+# ---- data get, from a folder: what is there is checked
+mkdir mirror
+printf 'no pictures' | gzip >mirror/train-images-idx3-ubyte.gz
+refuses 5 "mirror" "$nilu" data get mnist --from mirror
+refuses 1 "mnistt" "$nilu" data get mnistt
+refuses 1 "nilu data get mnist" "$nilu" train mnist
+
+# ---- mistakes on the line
+"$nilu" >out 2>err
+test $? -eq 2 && test ! -s out && grep -q Commands err
+ok $? "nothing at all: help on stderr"
+refuses 2 "did you mean train?" "$nilu" trian
+refuses 2 "nilu help lists them" "$nilu" xyzzy
+refuses 2 "show, list, get" "$nilu" data
+refuses 2 "did you mean data show?" "$nilu" data shwo things.csv
+refuses 2 "did you mean --epochs?" "$nilu" train things.csv --epoch5
+refuses 2 "can be several options" "$nilu" train things.csv --clip 3
+refuses 2 "wants a value: --epochs N" "$nilu" train things.csv --epochs
+refuses 2 "takes no value" "$nilu" train things.csv --json=3
+refuses 2 "there is no option -Z" "$nilu" train things.csv -Z
+refuses 2 "wants a whole number, not \"ten\"" "$nilu" train things.csv --epochs ten
+refuses 2 "at least 1" "$nilu" train things.csv --epochs 0
+refuses 2 "wants a number" "$nilu" train things.csv --lr fast
+refuses 2 "wants a number" "$nilu" train things.csv --lr 0,001
+refuses 2 "wants a number" "$nilu" train things.csv --lr nan
+refuses 2 "from 0 to 0.99" "$nilu" train things.csv --validation 1.5
+refuses 2 "separated by commas" "$nilu" train things.csv --hidden 8x8
+refuses 2 "at least 1" "$nilu" train things.csv --hidden 8,0
+refuses 2 "did you mean adam?" "$nilu" train things.csv --optimizer adm
+refuses 2 "did you mean mse?" "$nilu" train things.csv --loss mes
+refuses 2 "exclude each other" "$nilu" train things.csv --hidden 8 --layers "8 relu"
+refuses 2 "one argument too many" "$nilu" train things.csv line.csv
+refuses 2 "which data?" "$nilu" train
+refuses 2 "RUN is missing" "$nilu" eval
+refuses 2 "FILE is missing" "$nilu" predict things
+refuses 2 "--lr cannot be changed" "$nilu" train --resume things --lr 3
+refuses 2 "--out FILE" "$nilu" predict things things.csv --format npy
+refuses 2 "give a model, or --op NAME, or --all" "$nilu" gradcheck
+refuses 2 "did you mean tanh?" "$nilu" gradcheck --op tanhh
+refuses 1 "has no case" "$nilu" gradcheck --op tanh --case xyzzy
+refuses 2 "did you mean softmax?" "$nilu" op sofmax
+refuses 2 "did you mean zh_TW?" "$nilu" help --lang zh_TV
+refuses 2 "one command" "$nilu" help train eval
+refuses 2 "one character or the word tab" "$nilu" train things.csv --delimiter ";;"
+refuses 2 "NILU_ISA is mmx" env NILU_ISA=mmx "$nilu" version
+refuses 2 "which model?" "$nilu" plan
+refuses 2 "shape such as 784" "$nilu" plan model.yaml --input 28y28
+refuses 2 "the shape of input x is not known" "$nilu" plan model.yaml
+
+# ---- mistakes in files
+refuses 3 "there is no such file" "$nilu" train nowhere/things.csv
+refuses 3 "did you mean the set \"digits\"?" "$nilu" train digit
+refuses 3 "is empty" "$nilu" train empty.csv
+refuses 3 "junk.csv" "$nilu" train junk.csv
+refuses 1 "did you mean \"kind\"?" "$nilu" train things.csv --target kindd
+refuses 3 "train-images-idx3-ubyte" "$nilu" train mirror
+refuses 3 "there is no layer called dens; did you mean dense?" "$nilu" train things.csv --model bad.yaml
+refuses 3 "bad.yaml:3" "$nilu" plan bad.yaml --input 4
+refuses 3 "broken.yaml:" "$nilu" train things.csv --model broken.yaml
+refuses 3 "nowhere.yaml" "$nilu" train things.csv --model nowhere.yaml
+refuses 3 "did you mean relu?" "$nilu" train things.csv --layers "8 rleu"
+refuses 3 "is no run" "$nilu" eval pictures
+refuses 3 "nowhere" "$nilu" eval nowhere
+refuses 3 "nowhere" "$nilu" train --resume nowhere
+refuses 3 "nowhere.csv" "$nilu" predict things things.csv nowhere.csv --out never.csv --format csv
+refuses 3 "width" "$nilu" predict things line.csv
+refuses 3 "array" "$nilu" predict things five.npy
+refuses 3 "table" "$nilu" predict drawn things.csv
+refuses 2 "is there already" "$nilu" train things.csv --quiet --out things
+refuses 3 "no test part" "$nilu" eval things --part test
+printf 'a,y\n1,x\n,z\n3,x\n4,z\n5,x\n6,z\n' >holes.csv
+refuses 3 "holes.csv:3" "$nilu" train holes.csv --missing error
+printf 'a,y\n1,x\n2\n' >ragged.csv
+refuses 3 "ragged.csv:3" "$nilu" train ragged.csv
+cp -r things torn && printf 'garbage' >torn/model.safetensors
+refuses 3 "torn/model.safetensors" "$nilu" eval torn
+cp -r things bent && sed -i 's/^seed:.*/seed: 99/' bent/run.yaml
+"$nilu" eval bent >out 2>err
+test $? -ne 0 && test "$(wc -l <err)" -eq 1
+ok $? "refused: a run whose settings were changed by hand"
+name=$(printf 'a\nb\033[31m.csv')
+refuses 3 '\x0a' "$nilu" train "$name"
+"$nilu" eval things >/dev/full 2>err
+test $? -eq 1 && grep -q 'standard output cannot be written' err
+ok $? "refused: a full disk behind standard output"
+
+# ---- files are there whole or not at all
+(ulimit -f 1; "$nilu" predict things things.csv --format csv --all --out big.csv >out 2>err)
+test $? -eq 1 && test ! -e big.csv && test "$(wc -l <err)" -eq 1
+ok $? "a file that does not fit is not there at all"
+
+# ---- interruption
+timeout --preserve-status -s INT 1 "$nilu" train line.csv --hidden 64 --epochs 1000000 --patience 0 --quiet --out long >out 2>err
+code=$?
+test $code -eq 75 && test "$(wc -l <err)" -eq 1 && grep -q "continue with: nilu train --resume long" err
+ok $? "Ctrl-C saves and says how to go on (exit code $code)"
+timeout --preserve-status -s TERM 1 "$nilu" train --resume long --json >out 2>err
+code=$?
+test $code -eq 75 && tail -1 out | grep -q '"ending":"interrupted"'
+ok $? "so does SIGTERM to the run that was resumed (exit code $code)"
+
+# ---- a picture on a terminal
+try "half blocks in 256 colours" env -u NO_COLOR LC_ALL=C.UTF-8 "$nilu" data show pictures --samples 1 --color always
+has "▀"
+has "[38;5;"
+try "half blocks in 24-bit colours" env -u NO_COLOR LC_ALL=C.UTF-8 COLORTERM=truecolor "$nilu" data show pictures --samples 1 --color always
+has "[38;2;"
+try "shades without colours" env LC_ALL=C.UTF-8 "$nilu" data show pictures --samples 1
+grep -q "$(printf '\033')" out
+test $? -eq 1
+ok $? "  ... and without escapes"
+try "letters without UTF-8" "$nilu" data show pictures --samples 1
+LC_ALL=C grep -q '[^ -~]' out
+test $? -eq 1
+ok $? "  ... and nothing but ASCII"
+
+exit $failed
