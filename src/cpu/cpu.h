@@ -43,10 +43,12 @@ const cpu_kernel *cpu_kernel_at(size_t i); /* NULL past the last */
 /* ---- instruction sets: the functions of src/cpu/isa, one table for each set */
 typedef struct cpu_gemm_table cpu_gemm_table; /* gemm section below */
 typedef struct cpu_tape_table cpu_tape_table; /* tape section below */
+typedef struct cpu_numbers_table cpu_numbers_table; /* numbers section below */
 struct cpu_isa {
     const char *name;
     const cpu_gemm_table *gemm;
     const cpu_tape_table *tape;
+    const cpu_numbers_table *numbers;
     const cpu_gemm_table *gemm_bf16; /* NULL: this machine has no bf16 products */
     double (*peak)(int64_t rounds, float *sink); /* multiply-adds on registers; returns the FLOPs done */
 };
@@ -94,6 +96,33 @@ void cpu_program_rect(const cpu_program *p, const nilu_call *c, const cpu_rect *
 int64_t cpu_program_folds(const cpu_program *p);
 void cpu_program_fold(const cpu_program *p, const nilu_call *c, int64_t down, int64_t across, const char *partial, int64_t begin,
                       int64_t end);
+
+/* ---- for cutting */
+static inline int64_t cpu_ceil_div(int64_t a, int64_t b)
+{
+    return a / b + (a % b != 0);
+}
+static inline int64_t cpu_least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+/* Bytes of a tile of a kernel that only moves numbers: of what is written. */
+#define CPU_TILE_BYTES 65536
+/* Why not, of a kernel that computes every node of its op: there is no reason. */
+const char *cpu_accepts_all(const nilu_node *n, const cpu_isa *isa);
+
+/* ---- tables: indices in i32 or i64 (gather.c) */
+int64_t cpu_index(const nilu_arg *a, int64_t i);
+/* Index `i` of input 1; false after a fault if it is not below `n`. */
+bool cpu_place(const nilu_call *c, int64_t i, int64_t n, int64_t *place);
+
+/* ---- numbers section: blocks of any data type become doubles, and doubles become blocks of any data type. */
+struct cpu_numbers_table {
+    void (*load[NILU_DTYPES])(double *to, const void *from, int64_t n);
+    void (*store[NILU_DTYPES])(void *to, const double *from, int64_t n);
+    /* z [inner] = Σ_s x [order[s], inner] in double, in the order of s */
+    void (*add_slices)(float *z, const float *x, const int64_t *order, int64_t slices, int64_t inner);
+};
 
 /* ---- gemm section: products. Each element of c is one chain of fused multiply-adds over k in ascending order, from 0, or
  * from what c holds if `more`. Blocks, tiles, threads and instruction sets only choose who computes it. */

@@ -6,8 +6,13 @@
 #define ISA_TABLE(isa)                                                                                                 \
     extern const cpu_gemm_table cpu_gemm_##isa;                                                                        \
     extern const cpu_tape_table cpu_tape_##isa;                                                                        \
+    extern const cpu_numbers_table cpu_numbers_##isa;                                                                  \
     extern double cpu_peak_##isa(int64_t rounds, float *sink);                                                         \
-    static const cpu_isa table_##isa = {#isa, &cpu_gemm_##isa, &cpu_tape_##isa, NULL, cpu_peak_##isa};
+    static const cpu_isa table_##isa = {.name = #isa,                                                                  \
+                                        .gemm = &cpu_gemm_##isa,                                                       \
+                                        .tape = &cpu_tape_##isa,                                                       \
+                                        .numbers = &cpu_numbers_##isa,                                                 \
+                                        .peak = cpu_peak_##isa};
 
 #ifdef NILU_HAVE_PORTABLE
 ISA_TABLE(portable)
