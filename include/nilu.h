@@ -812,7 +812,7 @@ typedef struct nilu_run_info {
     const char *path, *name;            /* folder; its last part */
     const char *version;                /* of nilu, that made it */
     const char *identity;               /* SHA-256 over all that the bits depend on: equal for runs that must be equal */
-    const char *arithmetic;             /* "f32" */
+    const char *arithmetic;             /* "f32"; "bf16" where products round to it */
     uint64_t seed;
     const char *where;                  /* data, as opened; "" if not known */
     const char *data;                   /* nilu_data_info.name */

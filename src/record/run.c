@@ -52,13 +52,13 @@ static nilu_status name_it(nilu_run *r)
     return r->info.name ? NILU_OK : NILU_E_NO_MEMORY;
 }
 
-static bool has_file(nilu_run *r, const char *name)
+static nilu_status has_file(nilu_run *r, const char *name, bool *has)
 {
     struct stat info;
     char *path = record_path(r->nl, r->info.path, name);
-    bool has = path && stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    *has = path && stat(path, &info) == 0 && S_ISREG(info.st_mode);
     base_free(r->nl, path);
-    return has;
+    return path ? NILU_OK : NILU_E_NO_MEMORY;
 }
 
 /* How far the run came. A damaged checkpoint is told when it is used. */
@@ -66,7 +66,8 @@ static nilu_status read_progress(nilu_run *r)
 {
     nilu_run_info *i = &r->info;
     record_position p;
-    i->ended = has_file(r, RECORD_MODEL) && (i->ending == NILU_FINISHED || i->ending == NILU_STOPPED_EARLY);
+    NILU_TRY(has_file(r, RECORD_MODEL, &i->ended));
+    i->ended &= i->ending == NILU_FINISHED || i->ending == NILU_STOPPED_EARLY;
     if (i->ended)
         return NILU_OK;
     i->scores = (nilu_scores){i->task, 0, NAN, NAN, NAN, NAN, NAN};

@@ -115,7 +115,6 @@ static void fill_result(const train_job *j, nilu_train_result *r)
     nilu_store_hash(j->store, NILU_PARAM, r->weights);
 }
 
-/* What is told of a run that has not ended well is in its folder as well. */
 static nilu_status note_result(train_job *j, const nilu_train_result *r)
 {
     nilu_run_info *i = j->info;
@@ -146,6 +145,7 @@ static nilu_status run_job(train_job *j, nilu_train_result *r)
     nilu *nl = j->nl;
     char sentence[sizeof nl->message];
     NILU_TRY(start_loop(j));
+    j->ran = true;
     double before = j->at.seconds;
     nilu_status status = train_loop(j, announce(j));
     j->at.seconds = before + train_now() - j->resumed_at;
@@ -157,7 +157,7 @@ static nilu_status run_job(train_job *j, nilu_train_result *r)
     if (status == NILU_E_NOT_FINITE && j->best)
         train_copy_values(j->store, j->best, NILU_PARAMS);
     fill_result(j, r);
-    if (status == NILU_E_CANCELLED || status == NILU_E_NOT_FINITE)
+    if (status == NILU_E_NOT_FINITE)
         note_result(j, r);
     memcpy(nl->message, sentence, sizeof sentence);
     nl->status = status;
@@ -169,9 +169,11 @@ static void hand_over(train_job *j, const nilu_train_result *r, nilu_train_resul
     if (result) {
         *result = *r;
         result->run = j->folder.path;
-        result->store = j->store;
         j->folder.path = NULL;
-        j->store = NULL;
+        if (j->ran) {
+            result->store = j->store;
+            j->store = NULL;
+        }
     }
 }
 
@@ -235,7 +237,7 @@ static nilu_status describe(train_job *j, texts *t)
 {
     nilu_run_info *i = j->info;
     i->version = NILU_VERSION;
-    i->arithmetic = "f32";
+    i->arithmetic = i->options.bf16 ? "bf16" : "f32";
     i->seed = j->nl->options.seed;
     describe_data(j, t);
     t->model = nilu_model_text(j->model);
@@ -366,6 +368,7 @@ static nilu_status judge_ended(train_job *j, const nilu_run *run, nilu_train_res
     const nilu_run_info *i = j->info;
     nilu_epoch last;
     NILU_TRY(nilu_run_store(run, NILU_MODEL, &j->store));
+    j->ran = true;
     j->ending = i->ending;
     j->at.epoch = i->epochs;
     j->at.step = i->steps;

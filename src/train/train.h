@@ -111,6 +111,7 @@ typedef struct train_job {
     bool best_unsaved;
     int64_t saved_step;      /* of the last checkpoint; -1: none yet */
     nilu_ending ending;
+    bool ran;                /* it came to the loop, so that there are values to hand over */
     double *profile;         /* seconds of each instruction of the full batches' plan; NULL: not asked for */
     int64_t profiled;        /* steps in it */
     /* clocks, in seconds */
