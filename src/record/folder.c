@@ -217,6 +217,8 @@ nilu_status record_reopen(nilu *nl, const nilu_run_info *info, record_folder *f)
     nilu_status status = f->path ? open_folder(f, info) : NILU_E_NO_MEMORY;
     if (status == NILU_OK)
         sweep_all(f);
+    if (status != NILU_OK)
+        record_close(f);
     return status;
 }
 
