@@ -303,7 +303,12 @@ static void checkpoints_are_not_believed(void **state)
     refused(nl, a, NILU_E_VERIFY);
     assert_contains(nilu_errmsg(nl), "is a checkpoint of another run");
     support_write(last, bytes, n);
+    /* what a process that died had begun is swept away; what others put there is not */
+    support_write(support_at("ta/checkpoints/last.safetensors.123.tmp"), "x", 1);
+    support_write(support_at("ta/notes.tmp"), "x", 1);
     assert_ok(nl, nilu_resume(nl, a, NULL, NULL, &r));
+    assert_int_not_equal(access(support_at("ta/checkpoints/last.safetensors.123.tmp"), F_OK), 0);
+    assert_int_equal(access(support_at("ta/notes.tmp"), F_OK), 0);
     assert_int_equal(r.steps, 15);
     nilu_train_result_free(nl, &r);
     nilu_free(other);

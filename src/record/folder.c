@@ -175,48 +175,37 @@ nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_
     return status;
 }
 
-/* "last.safetensors.4711.tmp": what base_create calls a file that is not whole yet. */
-static bool is_half_written(const char *name)
+/* "name.1234.tmp": what base_create had begun when the process died. */
+static bool is_leftover(const char *name)
 {
     size_t n = strlen(name), digits = 0;
     if (n < 6 || strcmp(name + n - 4, ".tmp") != 0)
         return false;
-    while (digits < n - 4 && name[n - 5 - digits] >= '0' && name[n - 5 - digits] <= '9')
+    for (n -= 4; n && name[n - 1] >= '0' && name[n - 1] <= '9'; n--)
         digits++;
-    return digits > 0 && digits < n - 4 && name[n - 5 - digits] == '.';
+    return digits && n && name[n - 1] == '.';
 }
 
-/* Takes away what a process that was killed had half-written. We hold the lock, so nobody writes here now. */
-static void sweep(nilu *nl, const char *folder)
+static nilu_status sweep(nilu *nl, const char *run, const char *inner)
 {
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char *path = is_half_written(e->d_name) ? record_path(nl, folder, e->d_name) : NULL;
-        if (path)
-            unlink(path);
-        base_free(nl, path);
-    }
-    if (d)
-        closedir(d);
-}
-
-static void sweep_all(const record_folder *f)
-{
-    static const char *const inner[] = {"", "checkpoints", "snapshots"};
-    for (size_t i = 0; i < COUNT(inner); i++) {
-        char *path = record_path(f->nl, f->path, inner[i]);
-        if (path)
-            sweep(f->nl, path);
-        base_free(f->nl, path);
-    }
+    char *path = record_path(nl, run, inner);
+    DIR *folder = path ? opendir(path) : NULL;
+    for (struct dirent *d; folder && (d = readdir(folder));)
+        if (is_leftover(d->d_name))
+            unlinkat(dirfd(folder), d->d_name, 0);
+    if (folder)
+        closedir(folder);
+    base_free(nl, path);
+    return path ? NILU_OK : NILU_E_NO_MEMORY;
 }
 
 nilu_status record_reopen(nilu *nl, const nilu_run_info *info, record_folder *f)
 {
     *f = (record_folder){.nl = nl, .lock = -1, .journal = -1, .path = base_strdup(nl, info->path)};
     nilu_status status = f->path ? open_folder(f, info) : NILU_E_NO_MEMORY;
-    if (status == NILU_OK)
-        sweep_all(f);
+    static const char *const inner[] = {"", "checkpoints", "snapshots"};
+    for (size_t i = 0; i < COUNT(inner) && status == NILU_OK; i++)
+        status = sweep(nl, f->path, inner[i]);
     if (status != NILU_OK)
         record_close(f);
     return status;

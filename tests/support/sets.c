@@ -60,7 +60,7 @@ const char *support_set(const char *name, int64_t n, int64_t features, int class
         double sum = 0;
         label[i] = classes ? (int32_t)(i % classes) : 0;
         for (int64_t k = 0; k < features; k++) {
-            double c = classes ? base_normal(centre, (uint64_t)(label[i] * features + k)) : 0;
+            double c = classes ? 2 * base_normal(centre, (uint64_t)(label[i] * features + k)) : 0;
             x[i * features + k] = (float)(c + base_normal(noise, (uint64_t)(i * features + k)));
             sum += sin((double)x[i * features + k]) / (double)(k + 1);
         }
