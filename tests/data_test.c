@@ -93,9 +93,12 @@ static void dialects_are_one_table(void **state)
         assert_string_equal(info->feature_names[3], "size");
         assert_string_equal(info->class_names[1], "dog");
         batch b = all_of(nl, d, NILU_TRAIN);
-        char *text = nilu_data_describe(d, NILU_TRAIN, 1);
+        char *text = nilu_data_describe(d, NILU_TRAIN, 1), line[32];
         assert_non_null(text);
         assert_contains(text, ", city 臺北, size ");
+        sprintf(line, ":%d: name no. ",
+                2 + 2 * (int)data_row_of(d, NILU_TRAIN, 1)); /* each name has a line end in it */
+        assert_contains(text, line);
         nilu_text_free(nl, text);
         nilu_data_free(d);
         if (i == 0) {
@@ -543,6 +546,8 @@ static void encoder_of_a_table_comes_back(void **state)
         assert_int_equal(nilu_data_about(e)->notes, 0);
         assert_string_equal(nilu_data_about(e)->target, o.target);
         same_batches(nl, d, NILU_TRAIN, e, NILU_TEST);
+        for (int c = 0; c < d->columns; c++) /* to the last bit */
+            assert_true(d->column[c].mean == e->column[c].mean || d->column[c].kind != COLUMN_NUMBER);
         char *text = nilu_data_encoder_text(e);
         assert_string_equal(text, encoder);
         nilu_text_free(nl, text);
@@ -724,6 +729,12 @@ static void arrays_and_targets_beside_them(void **state)
     batch_free(b);
     nilu_data_free(d);
 
+    nilu_data_options o = defaults;
+    o.task = NILU_TASK_NUMBERS;
+    d = opened(nl, path, &o);
+    assert_int_equal(nilu_data_about(d)->task, NILU_TASK_NUMBERS);
+    nilu_data_free(d);
+
     path = array_set(nl, 100, true);
     d = opened(nl, path, NULL);
     info = nilu_data_about(d);
@@ -735,7 +746,6 @@ static void arrays_and_targets_beside_them(void **state)
     batch_free(b);
     nilu_data_free(d);
 
-    nilu_data_options o = defaults;
     o.task = NILU_TASK_CLASSES;
     refused(nl, path, &o, NILU_E_DATA, "has 2 numbers for each sample, so it holds no classes");
     remove(files_path("y_train.npy"));
@@ -854,8 +864,30 @@ static void pictures(void **state)
     nilu_data_free(d);
 
     snprintf(path, sizeof path, "%s/t10k-labels-idx1-ubyte.gz", folder);
-    remove(path);
+    assert_int_equal(rename(path, files_path("held")), 0);
     refused(nl, folder, NULL, NILU_E_FILE_NOT_FOUND, "has t10k-images-idx3-ubyte, but no t10k-labels-idx1-ubyte");
+    assert_int_equal(rename(files_path("held"), path), 0);
+    snprintf(path, sizeof path, "%s/t10k-images-idx3-ubyte.gz", folder);
+    remove(path); /* labels of nothing are no test part */
+    d = opened(nl, folder, NULL);
+    assert_int_equal(nilu_data_about(d)->count[NILU_TEST], 0);
+    nilu_data_free(d);
+}
+
+static void classes_have_the_names_of_the_catalogue(void **state)
+{
+    nilu *nl = *state;
+    const char *folder = picture_folder("fashion-mnist", 500, 60, false);
+    nilu_data *d = opened(nl, folder, NULL);
+    assert_string_equal(nilu_data_about(d)->class_names[9], "Ankle boot");
+    nilu_data_free(d);
+    unsigned char labels[8 + 500] = {0, 0, 8, 1, 0, 0, 1, 244};
+    for (int i = 0; i < 500; i++)
+        labels[8 + i] = (unsigned char)(i % 12); /* other labels than the set of this name has */
+    files_put("fashion-mnist/train-labels-idx1-ubyte", labels, sizeof labels);
+    d = opened(nl, folder, NULL);
+    assert_string_equal(nilu_data_about(d)->class_names[9], "9");
+    nilu_data_free(d);
 }
 
 static void labels_that_training_does_not_have(void **state)
@@ -898,6 +930,11 @@ static void streamed_sets_are_the_same(void **state)
     stream_and_memory(nl, table_of("stream.csv", 500), o);
     o.target = "value";
     stream_and_memory(nl, table_of("stream.csv", 500), o);
+    char text[1 << 14] = "kind,size\n"; /* the longest row is the first */
+    for (int i = 0; i < 100; i++)
+        sprintf(text + strlen(text), "%d,%s\n", i % 2, i ? i % 3 ? "5" : "17" : "1234567.25");
+    o.target = "kind";
+    stream_and_memory(nl, files_text("long-first.csv", text), o);
     o.target = NULL;
     stream_and_memory(nl, array_set(nl, 200, false), o);
     stream_and_memory(nl, array_set(nl, 200, true), o);
@@ -945,6 +982,13 @@ static void a_file_that_changes_is_noticed(void **state)
     assert_int_equal(nilu_data_batch(d, NILU_TRAIN, &last, 1, x, NULL, NULL), NILU_E_FILE_READ);
     assert_contains(nilu_errmsg(nl), "did the file change?");
     assert_null(nilu_data_describe(d, NILU_TRAIN, last));
+    nilu_data_free(d);
+    char other[1 << 14];
+    d = opened(nl, table_of("change.csv", 100), &o);
+    memset(other, '7', sizeof other); /* as long as before, but no cells */
+    files_put("change.csv", other, (size_t)d->file.size);
+    assert_int_equal(nilu_data_batch(d, NILU_TRAIN, &last, 1, x, NULL, NULL), NILU_E_FILE_READ);
+    assert_contains(nilu_errmsg(nl), "is not what it was; did the file change?");
     nilu_data_free(d);
     d = opened(nl, array_set(nl, 100, false), &o);
     assert_int_equal(truncate(files_path("X_train.npy"), 200), 0);
@@ -1186,6 +1230,7 @@ int main(void)
                                        cmocka_unit_test(hostile_encoders),
                                        cmocka_unit_test(arrays_and_targets_beside_them),
                                        cmocka_unit_test(pictures),
+                                       cmocka_unit_test(classes_have_the_names_of_the_catalogue),
                                        cmocka_unit_test(labels_that_training_does_not_have),
                                        cmocka_unit_test(streamed_sets_are_the_same),
                                        cmocka_unit_test(wide_targets_of_bytes),

@@ -21,8 +21,11 @@ nilu_status data_note(nilu_data *d, const char *format, ...)
     vsnprintf(text, sizeof text, base_text(format), args);
 #pragma GCC diagnostic pop
     va_end(args);
+    size_t n = strlen(text);
+    while (n > 0 && !data_is_utf8(text, n)) /* cut within a character of a name without end */
+        n--;
     NILU_TRY(base_grow(d->nl, &d->note, &d->note_cap, d->info.notes + 1, sizeof *d->note));
-    d->note[d->info.notes] = data_keep_text(&d->pool, text, strlen(text));
+    d->note[d->info.notes] = data_keep_text(&d->pool, text, n);
     if (!d->note[d->info.notes])
         return NILU_E_NO_MEMORY;
     d->info.notes++;
