@@ -285,7 +285,7 @@ static void rare_and_missing_cells(void **state)
         sprintf(text + strlen(text), "%s,%s,%d\n",
                 i == 7       ? "mauve"
                 : i == 8     ? "puce"
-                : i % 5 == 0 ? ""
+                : i % 5 == 0 ? (const char *[]){"", "?", "NA"}[i % 3]
                 : i % 2      ? "red"
                              : "blue",
                 i % 10 == 0 ? "NA"
@@ -678,15 +678,15 @@ static const char *npy(nilu *nl, const char *name, nilu_dtype dtype, nilu_shape 
     return path;
 }
 
-/* X [n, 3] f32, and y: class of three, or [n, 2] f64. Returns X's path. */
+/* X [n, 3] f64, the last column always 0.1, whose sums are not exact; y: class of three, or [n, 2]. Returns X's path. */
 static const char *array_set(nilu *nl, int n, bool numbers)
 {
-    float *x = calloc((size_t)n * 3, sizeof *x);
+    double *x = calloc((size_t)n * 3, sizeof *x);
     int64_t *label = calloc((size_t)n, sizeof *label);
     double *y = calloc((size_t)n * 2, sizeof *y);
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < 3; j++)
-            x[3 * i + j] = j == 2 ? 0.7f : (float)(i * (13 + j) % 101) * 10;
+            x[3 * i + j] = j == 2 ? 0.1 : (i * (13 + j) % 101) * 10;
         label[i] = (i * 5 % 3) * 2 - 1; /* -1, 1, 3 */
         y[2 * i] = i % 11 + 0.5;
         y[2 * i + 1] = i * 1e3;
@@ -695,7 +695,7 @@ static const char *array_set(nilu *nl, int n, bool numbers)
         npy(nl, "y_train.npy", NILU_F64, NILU_SHAPE(n, 2), y);
     else
         npy(nl, "y_train.npy", NILU_I64, NILU_SHAPE(n), label);
-    const char *path = npy(nl, "X_train.npy", NILU_F32, NILU_SHAPE(n, 3), x);
+    const char *path = npy(nl, "X_train.npy", NILU_F64, NILU_SHAPE(n, 3), x);
     free(x);
     free(label);
     free(y);
