@@ -233,7 +233,7 @@ static void nothing_is_built_that_nobody_asked_for(void **state)
     (void)state;
     world w = begin(0);
     nilu_tensor *x = nilu_input(w.g, "x", NILU_F32, NILU_SHAPE(4, 5)), *p[3], *d[2], *h = x;
-    char name[3];
+    char name[16];
     for (int i = 0; i < 3; i++) {
         snprintf(name, sizeof name, "w%d", i);
         p[i] = nilu_param(w.g, name, NILU_F32, NILU_SHAPE(5, 5), (nilu_init){0});
@@ -275,7 +275,7 @@ static void stores_keep_values_by_name(void **state)
     (void)state;
     world w = begin(0);
     float v[6] = {1, 2, 3, 4, 5, 6};
-    char name[16];
+    char name[24];
     for (int i = 0; i < 300; i++) {
         snprintf(name, sizeof name, "value%d", i);
         v[0] = (float)i;
