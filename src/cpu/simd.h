@@ -7,6 +7,7 @@
 #define CPU_SIMD_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -56,6 +57,9 @@ R_BINARY(sub, rf, rf, rf, _mm512_sub_ps(a, b))
 R_BINARY(mul, rf, rf, rf, _mm512_mul_ps(a, b))
 R_BINARY(div, rf, rf, rf, _mm512_div_ps(a, b))
 R_TERNARY(fma, rf, rf, rf, rf, _mm512_fmadd_ps(a, b, c))
+R_TERNARY(fnma, rf, rf, rf, rf, _mm512_fnmadd_ps(a, b, c))
+R_BINARY(min, rf, rf, rf, _mm512_min_ps(a, b))
+R_BINARY(max, rf, rf, rf, _mm512_max_ps(a, b))
 R_UNARY(sqrt, rf, rf, _mm512_sqrt_ps(a))
 R_UNARY(round, rf, rf, _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
 R_UNARY(floor, rf, rf, _mm512_roundscale_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC))
@@ -66,6 +70,7 @@ R_BINARY(eq, rm, rf, rf, _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ))
 R_BINARY(both, rm, rm, rm, (rm)(a & b))
 R_BINARY(either, rm, rm, rm, (rm)(a | b))
 R_UNARY(not, rm, rm, (rm)~a)
+R_UNARY(any, int, rm, a != 0)
 R_TERNARY(select, rf, rm, rf, rf, _mm512_mask_blend_ps(a, c, b))
 R_UNARY(iset, ri, int32_t, _mm512_set1_epi32(a))
 R_BINARY(iadd, ri, ri, ri, _mm512_add_epi32(a, b))
@@ -97,6 +102,9 @@ R_BINARY(sub, rf, rf, rf, _mm256_sub_ps(a, b))
 R_BINARY(mul, rf, rf, rf, _mm256_mul_ps(a, b))
 R_BINARY(div, rf, rf, rf, _mm256_div_ps(a, b))
 R_TERNARY(fma, rf, rf, rf, rf, _mm256_fmadd_ps(a, b, c))
+R_TERNARY(fnma, rf, rf, rf, rf, _mm256_fnmadd_ps(a, b, c))
+R_BINARY(min, rf, rf, rf, _mm256_min_ps(a, b))
+R_BINARY(max, rf, rf, rf, _mm256_max_ps(a, b))
 R_UNARY(sqrt, rf, rf, _mm256_sqrt_ps(a))
 R_UNARY(round, rf, rf, _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
 R_UNARY(floor, rf, rf, _mm256_round_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC))
@@ -106,6 +114,7 @@ R_BINARY(le, rm, rf, rf, _mm256_cmp_ps(a, b, _CMP_LE_OQ))
 R_BINARY(eq, rm, rf, rf, _mm256_cmp_ps(a, b, _CMP_EQ_OQ))
 R_BINARY(both, rm, rm, rm, _mm256_and_ps(a, b))
 R_BINARY(either, rm, rm, rm, _mm256_or_ps(a, b))
+R_UNARY(any, int, rm, _mm256_movemask_ps(a))
 R_UNARY(not, rm, rm, _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1))))
 R_TERNARY(select, rf, rm, rf, rf, _mm256_blendv_ps(c, b, a))
 R_UNARY(iset, ri, int32_t, _mm256_set1_epi32(a))
@@ -138,6 +147,9 @@ R_BINARY(sub, rf, rf, rf, vsubq_f32(a, b))
 R_BINARY(mul, rf, rf, rf, vmulq_f32(a, b))
 R_BINARY(div, rf, rf, rf, vdivq_f32(a, b))
 R_TERNARY(fma, rf, rf, rf, rf, vfmaq_f32(c, a, b))
+R_TERNARY(fnma, rf, rf, rf, rf, vfmsq_f32(c, a, b))
+R_BINARY(min, rf, rf, rf, vbslq_f32(vcltq_f32(a, b), a, b)) /* not vminq: x86 gives b where either is NaN */
+R_BINARY(max, rf, rf, rf, vbslq_f32(vcgtq_f32(a, b), a, b))
 R_UNARY(sqrt, rf, rf, vsqrtq_f32(a))
 R_UNARY(round, rf, rf, vrndnq_f32(a))
 R_UNARY(floor, rf, rf, vrndmq_f32(a))
@@ -148,6 +160,7 @@ R_BINARY(eq, rm, rf, rf, vceqq_f32(a, b))
 R_BINARY(both, rm, rm, rm, vandq_u32(a, b))
 R_BINARY(either, rm, rm, rm, vorrq_u32(a, b))
 R_UNARY(not, rm, rm, vmvnq_u32(a))
+R_UNARY(any, int, rm, vmaxvq_u32(a) != 0)
 R_TERNARY(select, rf, rm, rf, rf, vbslq_f32(a, b, c))
 R_UNARY(iset, ri, int32_t, vdupq_n_s32(a))
 R_BINARY(iadd, ri, ri, ri, vaddq_s32(a, b))
@@ -163,57 +176,74 @@ R_UNARY(bits, ri, rf, vreinterpretq_s32_f32(a))
 R_UNARY(of_bits, rf, ri, vreinterpretq_f32_s32(a))
 
 #else
-#define R_LANES 1
-typedef float rf;
-typedef int32_t ri;
-typedef int rm;
-R_UNARY(set, rf, float, a)
-R_UNARY(load, rf, const float *, *a)
+/* Vectors of four as the compiler makes them out of whatever the machine has. */
+#define R_LANES 4
+typedef float rf __attribute__((vector_size(16)));
+typedef int32_t ri __attribute__((vector_size(16)));
+typedef uint32_t ru __attribute__((vector_size(16)));
+typedef ri rm;
+#define R_LANEWISE(name, expression)                                                                                   \
+    SIMD_FN rf r_##name(rf a)                                                                                          \
+    {                                                                                                                  \
+        rf z;                                                                                                          \
+        SIMD_UNROLL for (int i = 0; i < R_LANES; i++)                                                                  \
+            z[i] = expression(a[i]);                                                                                   \
+        return z;                                                                                                      \
+    }
+R_UNARY(set, rf, float, ((rf){a, a, a, a}))
+SIMD_FN rf r_load(const float *at)
+{
+    rf z;
+    memcpy(&z, at, sizeof z);
+    return z;
+}
 SIMD_FN void r_store(float *at, rf v)
 {
-    *at = v;
+    memcpy(at, &v, sizeof v);
 }
 R_BINARY(add, rf, rf, rf, a + b)
 R_BINARY(sub, rf, rf, rf, a - b)
 R_BINARY(mul, rf, rf, rf, a *b)
 R_BINARY(div, rf, rf, rf, a / b)
-R_TERNARY(fma, rf, rf, rf, rf, fmaf(a, b, c))
-R_UNARY(sqrt, rf, rf, sqrtf(a))
-R_UNARY(round, rf, rf, rintf(a))
-R_UNARY(floor, rf, rf, floorf(a))
-R_UNARY(ceil, rf, rf, ceilf(a))
+SIMD_FN rf r_fma(rf a, rf b, rf c)
+{
+    SIMD_UNROLL for (int i = 0; i < R_LANES; i++)
+        c[i] = fmaf(a[i], b[i], c[i]);
+    return c;
+}
+R_TERNARY(fnma, rf, rf, rf, rf, r_fma(-a, b, c))
+R_LANEWISE(sqrt, sqrtf)
+R_LANEWISE(round, rintf)
+R_LANEWISE(floor, floorf)
+R_LANEWISE(ceil, ceilf)
 R_BINARY(lt, rm, rf, rf, a < b)
 R_BINARY(le, rm, rf, rf, a <= b)
 R_BINARY(eq, rm, rf, rf, a == b)
-R_BINARY(both, rm, rm, rm, a &&b)
-R_BINARY(either, rm, rm, rm, a || b)
-R_UNARY(not, rm, rm, !a)
-R_TERNARY(select, rf, rm, rf, rf, a ? b : c)
-R_UNARY(iset, ri, int32_t, a)
-R_BINARY(iadd, ri, ri, ri, (int32_t)((uint32_t)a + (uint32_t)b))
-R_BINARY(isub, ri, ri, ri, (int32_t)((uint32_t)a - (uint32_t)b))
+R_BINARY(both, rm, rm, rm, a &b)
+R_BINARY(either, rm, rm, rm, a | b)
+R_UNARY(not, rm, rm, ~a)
+R_UNARY(any, int, rm, a[0] | a[1] | a[2] | a[3])
+R_TERNARY(select, rf, rm, rf, rf, (rf)(((ri)b & a) | ((ri)c & ~a)))
+R_BINARY(min, rf, rf, rf, r_select(a < b, a, b))
+R_BINARY(max, rf, rf, rf, r_select(a > b, a, b))
+R_UNARY(iset, ri, int32_t, ((ri){a, a, a, a}))
+R_BINARY(iadd, ri, ri, ri, (ri)((ru)a + (ru)b))
+R_BINARY(isub, ri, ri, ri, (ri)((ru)a - (ru)b))
 R_BINARY(iand, ri, ri, ri, a &b)
 R_BINARY(ior, ri, ri, ri, a | b)
 R_BINARY(ixor, ri, ri, ri, a ^ b)
-R_BINARY(shl, ri, ri, int, (int32_t)((uint32_t)a << b))
+R_BINARY(shl, ri, ri, int, (ri)((ru)a << (uint32_t)b))
 R_BINARY(sar, ri, ri, int, a >> b)
-R_UNARY(to_float, rf, ri, (float)a)
+R_UNARY(to_float, rf, ri, __builtin_convertvector(a, rf))
 SIMD_FN ri r_to_int(rf a) /* what does not fit becomes the smallest number, as on x86 */
 {
-    return a >= -2147483648.0f && a < 2147483648.0f ? (int32_t)rintf(a) : INT32_MIN;
-}
-SIMD_FN ri r_bits(rf a)
-{
     ri z;
-    memcpy(&z, &a, sizeof z);
+    SIMD_UNROLL for (int i = 0; i < R_LANES; i++)
+        z[i] = a[i] >= -2147483648.0f && a[i] < 2147483648.0f ? (int32_t)rintf(a[i]) : INT32_MIN;
     return z;
 }
-SIMD_FN rf r_of_bits(ri a)
-{
-    rf z;
-    memcpy(&z, &a, sizeof z);
-    return z;
-}
+R_UNARY(bits, ri, rf, (ri)a)
+R_UNARY(of_bits, rf, ri, (rf)a)
 #endif
 
 /* ---- sixteen lanes */
@@ -270,6 +300,9 @@ V_BINARY(sub, vf, vf, vf)
 V_BINARY(mul, vf, vf, vf)
 V_BINARY(div, vf, vf, vf)
 V_TERNARY(fma, vf, vf, vf, vf) /* a * b + c, rounded once */
+V_TERNARY(fnma, vf, vf, vf, vf) /* c - a * b, rounded once */
+V_BINARY(min, vf, vf, vf) /* a < b ? a : b, so b where either is NaN */
+V_BINARY(max, vf, vf, vf) /* a > b ? a : b */
 V_UNARY(sqrt, vf, vf)
 V_UNARY(round, vf, vf) /* to nearest, ties to even */
 V_UNARY(floor, vf, vf)
@@ -303,7 +336,31 @@ SIMD_FN void v_store(float *at, vf v)
 {
     V_EACH r_store(at + p * R_LANES, v.r[p]);
 }
-/* The first n of sixteen numbers; the others are 0, or stay as they are. */
+/* The first n of sixteen numbers, 0 <= n <= 16; the others are 0, or stay as they are. Nothing behind them is touched. */
+#if defined(__AVX512F__)
+SIMD_FN vf v_load_n(const float *at, int64_t n)
+{
+    return (vf){{_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), at)}};
+}
+SIMD_FN void v_store_n(float *at, vf v, int64_t n)
+{
+    _mm512_mask_storeu_ps(at, (__mmask16)((1u << n) - 1), v.r[0]);
+}
+#elif defined(__AVX2__)
+SIMD_FN __m256i simd_first(int64_t n) /* ones in the first n lanes; none if n < 0, all if n > 8 */
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+SIMD_FN vf v_load_n(const float *at, int64_t n)
+{
+    return (vf){{_mm256_maskload_ps(at, simd_first(n)), _mm256_maskload_ps(at + 8, simd_first(n - 8))}};
+}
+SIMD_FN void v_store_n(float *at, vf v, int64_t n)
+{
+    _mm256_maskstore_ps(at, simd_first(n), v.r[0]);
+    _mm256_maskstore_ps(at + 8, simd_first(n - 8), v.r[1]);
+}
+#else
 SIMD_FN vf v_load_n(const float *at, int64_t n)
 {
     float whole[LANES] = {0};
@@ -316,16 +373,29 @@ SIMD_FN void v_store_n(float *at, vf v, int64_t n)
     v_store(whole, v);
     memcpy(at, whole, (size_t)n * sizeof *at);
 }
+#endif
 /* One tree for all: lane i with i + 8, then + 4, + 2, + 1. */
+#if defined(__AVX2__)
 SIMD_FN float v_sum(vf v)
 {
-    float a[LANES];
-    v_store(a, v);
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            a[i] += a[i + half];
-    return a[0];
+#if defined(__AVX512F__)
+    const __m256 low = _mm512_castps512_ps256(v.r[0]), high = _mm512_extractf32x8_ps(v.r[0], 1);
+#else
+    const __m256 low = v.r[0], high = v.r[1];
+#endif
+    const __m256 eight = _mm256_add_ps(low, high);
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
+#else
+SIMD_FN float v_sum(vf v)
+{
+    float a[4];
+    r_store(a, r_add(r_add(v.r[0], v.r[2]), r_add(v.r[1], v.r[3])));
+    return (a[0] + a[2]) + (a[1] + a[3]);
+}
+#endif
 SIMD_FN vf v_neg(vf a)
 {
     return v_of_bits(v_ixor(v_bits(a), v_iset(INT32_MIN)));
@@ -338,10 +408,16 @@ SIMD_FN vm v_nan(vf a)
 {
     return v_not(v_eq(a, a));
 }
-/* |size| with the sign of `sign`. */
+/* `size`, which is not negative, with the sign of `sign`. */
 SIMD_FN vf v_signed(vf size, vf sign)
 {
-    return v_of_bits(v_ior(v_iand(v_bits(size), v_iset(INT32_MAX)), v_iand(v_bits(sign), v_iset(INT32_MIN))));
+    return v_of_bits(v_ior(v_bits(size), v_iand(v_bits(sign), v_iset(INT32_MIN))));
+}
+SIMD_FN bool v_any(vm m)
+{
+    int any = 0;
+    V_EACH any |= r_any(m.r[p]);
+    return any;
 }
 SIMD_FN vf v_truth(vm m)
 {
