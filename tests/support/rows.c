@@ -121,15 +121,19 @@ static nilu_status build(nilu *nl, const rows_row *r, const rows_way *w, program
 
 /* ---- the plan */
 
+static int64_t most_tiles(const plan_step *s)
+{
+    int64_t most = 0;
+    for (int phase = 0; phase < s->job.phases; phase++)
+        most = s->job.tiles[phase] > most ? s->job.tiles[phase] : most;
+    return most;
+}
+
 /* Small plans run on one thread; here they are shared all the same, or nothing would be tested. */
 static void share(nilu_plan *p, int threads)
 {
-    for (int i = 0; i < p->nstep; i++) {
-        int64_t most = 0;
-        for (int phase = 0; phase < p->step[i].job.phases; phase++)
-            most = p->step[i].job.tiles[phase] > most ? p->step[i].job.tiles[phase] : most;
-        p->step[i].alone = most < 2;
-    }
+    for (int i = 0; i < p->nstep; i++)
+        p->step[i].alone = most_tiles(&p->step[i]) < 2;
     base_free_aligned(p->nl, p->local);
     p->local = base_alloc_aligned(p->nl, p->local_bytes * (size_t)threads + 64);
     assert_non_null(p->local);
@@ -151,9 +155,9 @@ static void take_note(const nilu_plan *p, const plan_step *s)
     const cpu_kernel *k;
     rows_were_taken.in_place += overlaps(p, s);
     rows_were_taken.shared += p->threads > 1 && !s->alone;
-    for (size_t i = 0; (k = cpu_kernel_at(i)); i++)
-        if (k == s->kernel && i < COUNT(rows_were_taken.kernel))
-            rows_were_taken.kernel[i] = true;
+    for (size_t i = 0; (k = cpu_kernel_at(i)) && i < COUNT(rows_were_taken.kernel); i++)
+        if (k == s->kernel && most_tiles(s) > rows_were_taken.kernel[i])
+            rows_were_taken.kernel[i] = most_tiles(s);
 }
 
 static const plan_step *step_of(const nilu_plan *p, const nilu_op *op)

@@ -16,6 +16,7 @@
 typedef struct rows_row {
     const nilu_op *op;
     const nilu_case *c;
+    bool large;   /* from rows_large_table: run in fewer ways */
     int failures; /* of the op so far */
 } rows_row;
 
@@ -48,9 +49,9 @@ void rows_free(rows_values *v);
 
 /* What all ways together have come by. */
 typedef struct rows_taken {
-    int in_place;    /* instructions whose output took an input's memory */
-    int shared;      /* instructions that several threads ran together */
-    bool kernel[64]; /* rows of kernels.inc that ran */
+    int in_place;       /* instructions whose output took an input's memory */
+    int shared;         /* instructions that several threads ran together */
+    int64_t kernel[64]; /* rows of kernels.inc: the largest number of tiles they were cut into; 0: never ran */
 } rows_taken;
 extern rows_taken rows_were_taken;
 
@@ -77,6 +78,13 @@ void rows_decompose(rows_row *r);
 void rows_gradient(rows_row *r);
 /* The op's first good case, with every allocation failing in turn. */
 void rows_survive(rows_row *r);
+
+/* Rows too large to be differentiated element by element; ends with {0}. */
+typedef struct rows_large {
+    const char *op;
+    nilu_case c;
+} rows_large;
+extern const rows_large rows_large_table[];
 
 /* Texts of refusals and faults that rows have met, and whether a source's sentence is among them. */
 void rows_heard(const nilu_op *op, const char *message);
