@@ -290,6 +290,9 @@ json_t *cli_scores_json(const nilu_scores *s); /* loss, and accuracy or rmse, ma
 const char *cli_part_name(int i);              /* "train", "validation", "test"; NULL past the last */
 const char *cli_part_title(nilu_part part);    /* translated */
 
+/* ---- where the time of steps goes: profile.c. As a table or JSON, and as a drawing where `svg` names a file. */
+nilu_status cli_profile(cli *c, const nilu_plan *plan, int64_t steps, const double *seconds, const char *svg);
+
 /* ---- interruption: signals.c. The first signal asks; the second ends the process at once. */
 void cli_signals_catch(void);
 const volatile sig_atomic_t *cli_signal(void); /* the signal that asked, 0: none */

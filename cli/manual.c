@@ -115,7 +115,7 @@ static void see_also(FILE *f, const cli_command *but)
 {
     char name[64];
     section(f, _(N_("SEE ALSO")));
-    fputs(".ad l\n.nh\n", f);
+    fputs(".nh\n", f);
     if (but)
         fputs("\\fBnilu\\fR(1)", f);
     for (int i = 0, first = !but; cli_command_at(i); i++) {
@@ -138,6 +138,7 @@ static void head(FILE *f, const cli_command *command, const char *about)
     for (const char *p = name; *p; p++)
         fputc(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p, f);
     fprintf(f, "\" \"1\" \"\" \"nilu %s\" \"nilu\"\n", NILU_VERSION);
+    fputs(".ad l\n", f);
     section(f, _(N_("NAME")));
     put(f, name);
     fputs(" \\- ", f);

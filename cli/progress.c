@@ -17,6 +17,17 @@ static void draw_bar(const cli_screen *s, double fraction)
     fprintf(s->file, "%*s", BAR - full - (*part != 0), "");
 }
 
+/* Parts at the end that would not fit are left out: a line that wraps could not be drawn over. Two blanks part them. */
+static void fit(char *line, int columns)
+{
+    while (cli_width(line) > columns) {
+        char *last = NULL;
+        for (char *p = line; (p = strstr(p, "  ")) != NULL; p += 2)
+            last = p;
+        *(last ? last : line) = 0;
+    }
+}
+
 void cli_progress_show(cli_progress *p, double fraction, const char *text)
 {
     const cli_screen *s = p->screen;
@@ -38,11 +49,8 @@ void cli_progress_show(cli_progress *p, double fraction, const char *text)
     snprintf(line, sizeof line, " %3.0f %%%s  %s", fraction * 100, left, text);
     fprintf(s->file, "\r\033[K");
     draw_bar(s, fraction);
-    /* What would not fit is left out: a line that wraps could not be drawn over. */
-    if (cli_width(line) + BAR < s->columns)
-        fputs(line, s->file);
-    else
-        fprintf(s->file, " %3.0f %%", fraction * 100);
+    fit(line, s->columns - BAR - 1);
+    fputs(line, s->file);
     fflush(s->file);
     p->shown = now;
     p->drawn = true;

@@ -10,8 +10,8 @@ struct train {
     cli_reading reading;
     int64_t epochs, steps, batch, warmup, accumulate, patience, snapshots, every_steps;
     double lr, momentum, decay, clip_norm, clip_value, every;
-    const char *optimizer, *schedule, *loss, *out, *runs, *resume;
-    bool no_run;
+    const char *optimizer, *schedule, *loss, *precision, *out, *runs, *resume, *drawing;
+    bool no_run, profile;
 };
 
 /* What the callbacks need. */
@@ -23,6 +23,8 @@ typedef struct session {
     double called;              /* cli_now() when training was called */
     int64_t epochs, steps;
     int digits;                 /* of the number of epochs */
+    const char *drawing;        /* of the profile; NULL: none */
+    nilu_status profiled;
 } session;
 
 /* ---- the settings */
@@ -60,6 +62,7 @@ static nilu_train_options options_of(const struct train *t)
         o.optimizer.schedule.kind = (nilu_schedule_kind)named(nilu_schedule_name, t->schedule);
     if (is_set(t->warmup))
         o.optimizer.schedule.warmup = t->warmup;
+    o.bf16 = t->precision && strcmp(t->precision, "bf16") == 0;
     o.out = t->out;
     o.runs = t->out || t->no_run ? NULL : t->runs;
     o.checkpoint_seconds = t->every;
@@ -71,7 +74,7 @@ static nilu_train_options options_of(const struct train *t)
 /* Options that a run has settled, given again beside --resume. */
 static nilu_status check_resume(cli *c, const struct train *t)
 {
-    static const char *const free[] = {"resume", "every", "every-steps"};
+    static const char *const free[] = {"resume", "every", "every-steps", "profile", "profile-svg"};
     if (!t->resume)
         return NILU_OK;
     for (const cli_option *o = c->command->options; o->name; o++) {
@@ -190,6 +193,13 @@ static bool on_epoch(void *user, const nilu_epoch *e)
     return true;
 }
 
+static void on_profile(void *user, const nilu_plan *plan, int64_t steps, const double *seconds)
+{
+    session *s = user;
+    cli_progress_clear(&s->bar);
+    s->profiled = cli_profile(s->c, plan, steps, seconds, s->drawing);
+}
+
 /* ---- the end */
 
 static const char *ending_name(nilu_ending ending)
@@ -282,7 +292,7 @@ static nilu_status open_data(session *s, const struct train *t, const char *wher
 static nilu_status run(cli *c, const void *settings, int n, char **operand)
 {
     const struct train *t = settings;
-    session s = {.c = c, .bar = {.screen = &c->err}};
+    session s = {.c = c, .bar = {.screen = &c->err}, .drawing = t->drawing};
     nilu_data *data = NULL;
     nilu_model *model = NULL;
     nilu_data_options opened;
@@ -301,12 +311,13 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
         o.on_start = on_start;
         o.on_step = c->err.terminal && !c->quiet && !c->json ? on_step : NULL;
         o.on_epoch = on_epoch;
+        o.on_profile = t->profile || t->drawing ? on_profile : NULL;
         o.user = &s;
         o.stop = cli_signal();
         s.called = cli_now();
         status = t->resume ? nilu_resume(c->nl, t->resume, data, &o, &result)
                            : nilu_train(c->nl, model, data, &o, &result);
-        status = finish(&s, status, &result);
+        status = finish(&s, status == NILU_OK ? s.profiled : status, &result);
     }
     nilu_train_result_free(c->nl, &result);
     nilu_model_free(model);
@@ -315,6 +326,11 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
 }
 
 /* ---- the rows */
+
+static const char *precision_name(int i)
+{
+    return i == 0 ? "f32" : i == 1 ? "bf16" : NULL;
+}
 
 static const char *const story[] = {
     N_("DATA is a set that comes with nilu or was brought by nilu data get (digits, mnist), a folder of IDX files, a table (CSV, "
@@ -347,6 +363,7 @@ static const cli_option options[] = {
     {"clip-norm", 0, "NORM", CLI_NUMBER, AT(clip_norm), N_("gradients whose common norm is larger are scaled down to it"), .low = 0, .high = 1e30},
     {"clip-value", 0, "VALUE", CLI_NUMBER, AT(clip_value), N_("each number of a gradient is kept within plus and minus this"), .low = 0, .high = 1e30},
     {"accumulate", 0, "N", CLI_WHOLE, AT(accumulate), N_("steps whose mean gradient makes one update"), .usual = "1", .low = 1, .high = 1e6},
+    {"precision", 0, "NAME", CLI_CHOICE, AT(precision), N_("of the operands of products; sums, weights and updates stay f32"), "f32", .choice = precision_name},
     {"patience", 0, "N", CLI_WHOLE, AT(patience), N_("epochs without a new lowest validation loss before it stops early; 0: never"), .usual = N_("by the epochs"), .low = 0, .high = 1e9},
     CLI_READING_ROWS(struct train),
     {"out", 'o', "RUN", CLI_FOLDER, AT(out), N_("folder of the run, which must not exist yet"), .usual = N_("a new one in runs, named after the data"), .group = N_("Run")},
@@ -355,7 +372,9 @@ static const cli_option options[] = {
     {"resume", 'r', "RUN", CLI_FOLDER, AT(resume), N_("go on with this run from its last checkpoint")},
     {"every", 0, "SECONDS", CLI_NUMBER, AT(every), N_("write a checkpoint at least so often"), "30", .low = 0, .high = 1e9},
     {"every-steps", 0, "N", CLI_WHOLE, AT(every_steps), N_("and after every N steps"), .usual = N_("not by steps"), .low = 1, .high = 1e15},
-    {"snapshots", 0, "N", CLI_WHOLE, AT(snapshots), N_("keep copies of the weights at steps 1, 2, 4, 8 and so on, at most so many"), "0", .low = 0, .high = 64},
+    {"snapshots", 0, "N", CLI_WHOLE, AT(snapshots), N_("keep copies of the weights at N steps from the first to the last, evenly on a logarithmic scale"), "0", .low = 0, .high = 1000},
+    {"profile", 0, NULL, CLI_FLAG, AT(profile), N_("show where the time of a step goes")},
+    {"profile-svg", 0, "FILE", CLI_FILE, AT(drawing), N_("and draw it")},
     {0},
 };
 
@@ -380,6 +399,15 @@ static const cli_field fields[] = {
     {"epoch", "samples_per_second", "number", N_("of its training steps")},
     {"epoch", "best", "truth", N_("its validation loss is the lowest so far")},
     {"epoch", "validation", "object", N_("loss, and accuracy or rmse, mae and r2; empty without validation part")},
+    {"instruction", "place", "number", N_("its number, from 0; with --profile")},
+    {"instruction", "value", "text", N_("name of what it computes")},
+    {"instruction", "op", "text", N_("the op")},
+    {"instruction", "kernel", "text", N_("the kernel that runs")},
+    {"instruction", "flops", "number", N_("floating-point operations of a step")},
+    {"instruction", "bytes", "number", N_("bytes read and written in a step")},
+    {"instruction", "seconds", "number", N_("of a step, the mean")},
+    {"instruction", "backward", "truth", N_("it belongs to the way back")},
+    {"instruction", "profiled", "number", N_("steps that were measured")},
     {"result", "run", "text", N_("folder of the run; null: nothing was kept")},
     {"result", "ending", "text", "finished, stopped_early, interrupted"},
     {"result", "part", "text", N_("the part that the following scores are of: test, else validation, else train")},
