@@ -244,6 +244,35 @@ typedef struct cli_network {
 /* The model that was asked for: by file, or run folder, or --hidden, or --layers; *model is NULL if by none. */
 nilu_status cli_open_model(cli *c, const cli_network *n, nilu_model **model);
 
+/* A run with its values and data, ready to answer; freed by cli_subject_free, also after a failure. `where` NULL: the run's
+ * own data; `part` NULL: test, else validation, else train. */
+typedef struct cli_subject {
+    cli *c;
+    nilu_run *run;
+    nilu_store *store;
+    nilu_data *data;
+    nilu_predictor *predictor;
+    const nilu_data_info *info;
+    nilu_part part;
+} cli_subject;
+nilu_status cli_subject_open(cli *c, const cli_reading *reading, const char *folder, const char *where, const char *part,
+                             cli_subject *subject);
+void cli_subject_free(cli_subject *subject);
+
+/* ---- wrong answers: mistakes.c */
+typedef struct cli_mistake {
+    int64_t index;
+    int said, truth;    /* classes */
+    double sure;        /* classes: probability of what was said; numbers: |error| of the first output */
+    double value, want; /* numbers */
+} cli_mistake;
+/* The at most n wrong answers that were given most surely, worst first; *have says how many. */
+nilu_status cli_mistakes_find(const cli_subject *k, int64_t n, cli_mistake *worst, int64_t *have);
+nilu_status cli_mistakes_list(const cli_subject *k, const cli_mistake *worst, int64_t n);
+json_t *cli_mistakes_json(const cli_subject *k, const cli_mistake *worst, int64_t n);
+/* One as it looks: a picture, or the cells of its row. */
+nilu_status cli_mistake_show(const cli_subject *k, const cli_mistake *m);
+
 /* ---- a step that is built but not run, for plan, graph and gradcheck: building.c */
 typedef struct cli_building {
     cli_network network;

@@ -1,7 +1,6 @@
 /* `nilu eval`: how good a run is, class by class, and which answers are wrong. */
 #include "cli.h"
 
-#include <math.h>
 #include <string.h>
 
 struct eval {
@@ -11,162 +10,9 @@ struct eval {
     bool show;
 };
 
-/* A run with its values and data, ready to answer. */
-typedef struct court {
-    cli *c;
-    nilu_run *run;
-    nilu_store *store;
-    nilu_data *data;
-    nilu_predictor *predictor;
-    const nilu_data_info *info;
-    nilu_part part;
-} court;
-
-/* ---- wrong answers */
-
-typedef struct mistake {
-    int64_t index;
-    int said, truth;    /* classes */
-    double sure;        /* classes: probability of what was said; numbers: |error| of the first output */
-    double value, want; /* numbers */
-} mistake;
-
-/* Keeps the n worst, worst first. */
-static void keep(mistake *worst, int64_t n, int64_t *have, mistake m)
-{
-    int64_t at = *have < n ? (*have)++ : n;
-    if (at == n && !(m.sure > worst[n - 1].sure))
-        return;
-    at = at == n ? n - 1 : at;
-    for (; at > 0 && m.sure > worst[at - 1].sure; at--)
-        worst[at] = worst[at - 1];
-    worst[at] = m;
-}
-
-static bool judge(const court *k, const float *answer, const float *want, int label, int64_t index, mistake *m)
-{
-    *m = (mistake){.index = index};
-    if (k->info->task == NILU_TASK_NUMBERS) {
-        m->value = answer[0];
-        m->want = want[0] * k->info->target_std[0] + k->info->target_mean[0];
-        m->sure = fabs(m->value - m->want);
-        return m->sure > 0;
-    }
-    for (int i = 1; i < (int)k->info->outputs; i++)
-        if (answer[i] > answer[m->said])
-            m->said = i;
-    m->truth = label;
-    m->sure = answer[m->said];
-    return label >= 0 && label != m->said;
-}
-
-#define BLOCK 1024
-/* The wrong answers that were given most surely. */
-static nilu_status find_mistakes(const court *k, int64_t n, mistake *worst, int64_t *have)
-{
-    nilu *nl = k->c->nl;
-    int64_t all = k->info->count[k->part], index[BLOCK];
-    bool classes = k->info->task == NILU_TASK_CLASSES;
-    size_t outputs = (size_t)k->info->outputs, bytes, row;
-    nilu_status status = NILU_E_NO_MEMORY;
-    int32_t label[BLOCK];
-    if (!base_mul((size_t)k->info->features, BLOCK * sizeof(float), &bytes) || !base_mul(outputs, BLOCK * sizeof(float), &row))
-        return base_no_memory(nl, 0);
-    float *x = base_alloc(nl, bytes), *answer = base_alloc(nl, row), *want = base_alloc(nl, row);
-    *have = 0;
-    if (!x || !answer || !want)
-        goto cleanup;
-    for (int64_t first = 0; first < all; first += BLOCK) {
-        int64_t m = all - first < BLOCK ? all - first : BLOCK;
-        for (int64_t i = 0; i < m; i++)
-            index[i] = first + i;
-        status = nilu_predict(k->predictor, k->part, index, m, answer);
-        if (status == NILU_OK)
-            status = nilu_data_batch(k->data, k->part, index, m, x, classes ? label : NULL, classes ? NULL : want);
-        if (status != NILU_OK)
-            goto cleanup;
-        for (int64_t i = 0; i < m; i++) {
-            mistake found;
-            if (judge(k, answer + (size_t)i * outputs, want + (size_t)i * outputs, classes ? label[i] : -1, first + i, &found))
-                keep(worst, n, have, found);
-        }
-    }
-    status = NILU_OK;
-cleanup:
-    base_free(nl, x);
-    base_free(nl, answer);
-    base_free(nl, want);
-    return status;
-}
-
-static const char *sample_name(const court *k, int64_t index, char out[48])
-{
-    snprintf(out, 48, "%s:%lld", cli_part_name((int)k->part), (long long)index);
-    return out;
-}
-
-static nilu_status list_mistakes(const court *k, const mistake *worst, int64_t n)
-{
-    char name[48];
-    bool classes = k->info->task == NILU_TASK_CLASSES;
-    cli_table t = cli_table_new(k->c->nl, "lllr");
-    cli_cell(&t, "%s", _(N_("sample")));
-    cli_cell(&t, "%s", classes ? _(N_("said")) : _(N_("predicted")));
-    cli_cell(&t, "%s", classes ? _(N_("truth")) : _(N_("true value")));
-    cli_cell(&t, "%s", classes ? _(N_("sure")) : _(N_("error")));
-    for (int64_t i = 0; i < n; i++) {
-        cli_cell(&t, "%s", sample_name(k, worst[i].index, name));
-        if (classes) {
-            cli_cell(&t, "%s", k->info->class_names[worst[i].said]);
-            cli_cell(&t, "%s", k->info->class_names[worst[i].truth]);
-            cli_cell(&t, "%.1f %%", 100 * worst[i].sure);
-        } else {
-            cli_cell(&t, "%.6g", worst[i].value);
-            cli_cell(&t, "%.6g", worst[i].want);
-            cli_cell(&t, "%.4g", worst[i].sure);
-        }
-    }
-    printf("\n");
-    return cli_table_print(&t, &k->c->out, 0);
-}
-
-/* One wrong answer as it looks: a picture, or the cells of its row. */
-static nilu_status show_mistake(const court *k, const mistake *m)
-{
-    cli *c = k->c;
-    char name[48], said[128], truth[128];
-    sample_name(k, m->index, name);
-    if (k->info->task == NILU_TASK_CLASSES)
-        printf(_(N_("\nA mistake: %s is %s, but the network says %s (%.1f %% sure)\n")), name,
-               cli_clean(k->info->class_names[m->truth], truth, sizeof truth),
-               cli_clean(k->info->class_names[m->said], said, sizeof said), 100 * m->sure);
-    else
-        printf(_(N_("\nThe largest error: %s is %.6g, but the network says %.6g\n")), name, m->want, m->value);
-    if (k->info->height) {
-        size_t pixels = (size_t)k->info->features;
-        unsigned char *picture = base_alloc(c->nl, pixels);
-        if (!picture)
-            return NILU_E_NO_MEMORY;
-        nilu_status status = nilu_data_picture(k->data, k->part, m->index, picture);
-        if (status == NILU_OK)
-            cli_picture(&c->out, picture, k->info->height, k->info->width, k->info->channels, 2);
-        base_free(c->nl, picture);
-        NILU_TRY(status);
-    } else {
-        char *text = nilu_data_describe(k->data, k->part, m->index), clean[2048];
-        if (!text)
-            return NILU_E_NO_MEMORY;
-        printf("  ");
-        cli_wrap(stdout, cli_clean(text, clean, sizeof clean), 2, 2, c->out.columns);
-        printf("\n");
-        nilu_text_free(c->nl, text);
-    }
-    return NILU_OK;
-}
-
 /* ---- tables */
 
-static nilu_status class_table(const court *k, const nilu_evaluation *e)
+static nilu_status class_table(const cli_subject *k, const nilu_evaluation *e)
 {
     cli_table t = cli_table_new(k->c->nl, "lrrrr");
     cli_cell(&t, "%s", _(N_("class")));
@@ -198,7 +44,7 @@ static const char *short_name(const char *name, char out[64])
     return out;
 }
 
-static int matrix_width(const court *k, const nilu_evaluation *e)
+static int matrix_width(const cli_subject *k, const nilu_evaluation *e)
 {
     int width = 12;
     for (int64_t i = 0; i < e->outputs && width <= k->c->out.columns; i++) {
@@ -209,7 +55,7 @@ static int matrix_width(const court *k, const nilu_evaluation *e)
     return width;
 }
 
-static nilu_status matrix(const court *k, const nilu_evaluation *e)
+static nilu_status matrix(const cli_subject *k, const nilu_evaluation *e)
 {
     char align[40], name[64];
     int n = (int)e->outputs;
@@ -234,7 +80,7 @@ static nilu_status matrix(const court *k, const nilu_evaluation *e)
 }
 
 /* Where a matrix would not fit: the pairs that are confused most. */
-static nilu_status pairs(const court *k, const nilu_evaluation *e)
+static nilu_status pairs(const cli_subject *k, const nilu_evaluation *e)
 {
     int64_t n = e->outputs, before = INT64_MAX, before_at = -1;
     cli_table t = cli_table_new(k->c->nl, "llr");
@@ -263,7 +109,7 @@ static nilu_status pairs(const court *k, const nilu_evaluation *e)
     return cli_table_print(&t, &k->c->out, 0);
 }
 
-static nilu_status output_table(const court *k, const nilu_evaluation *e)
+static nilu_status output_table(const cli_subject *k, const nilu_evaluation *e)
 {
     cli_table t = cli_table_new(k->c->nl, "lrrr");
     cli_cell(&t, "%s", _(N_("output")));
@@ -280,7 +126,7 @@ static nilu_status output_table(const court *k, const nilu_evaluation *e)
     return cli_table_print(&t, &k->c->out, 0);
 }
 
-static nilu_status report_text(const court *k, const nilu_evaluation *e)
+static nilu_status report_text(const cli_subject *k, const nilu_evaluation *e)
 {
     cli *c = k->c;
     char scores[96];
@@ -298,7 +144,7 @@ static nilu_status report_text(const court *k, const nilu_evaluation *e)
 
 /* ---- JSON */
 
-static json_t *classes_json(const court *k, const nilu_evaluation *e)
+static json_t *classes_json(const cli_subject *k, const nilu_evaluation *e)
 {
     json_t *list = json_array();
     for (int64_t i = 0; list && i < e->outputs; i++)
@@ -320,22 +166,7 @@ static json_t *confusion_json(const nilu_evaluation *e)
     return rows;
 }
 
-static json_t *mistakes_json(const court *k, const mistake *worst, int64_t n)
-{
-    json_t *list = json_array();
-    for (int64_t i = 0; list && i < n; i++) {
-        json_t *o = json_pack("{s:I}", "sample", (json_int_t)worst[i].index);
-        if (o && k->info->task == NILU_TASK_CLASSES)
-            cli_merge(o, json_pack("{s:s, s:s, s:f}", "said", k->info->class_names[worst[i].said], "truth",
-                                                k->info->class_names[worst[i].truth], "probability", worst[i].sure));
-        else if (o)
-            cli_merge(o, json_pack("{s:f, s:f}", "predicted", worst[i].value, "true", worst[i].want));
-        json_array_append_new(list, o);
-    }
-    return list;
-}
-
-static nilu_status report_json(const court *k, const nilu_evaluation *e, const mistake *worst, int64_t n)
+static nilu_status report_json(const cli_subject *k, const nilu_evaluation *e, const cli_mistake *worst, int64_t n)
 {
     const nilu_run_info *about = nilu_run_about(k->run);
     json_t *fields = cli_scores_json(&e->scores);
@@ -348,52 +179,28 @@ static nilu_status report_json(const court *k, const nilu_evaluation *e, const m
         json_object_set_new(fields, "confusion", confusion_json(e));
     }
     if (n > 0)
-        json_object_set_new(fields, "mistakes", mistakes_json(k, worst, n));
+        json_object_set_new(fields, "mistakes", cli_mistakes_json(k, worst, n));
     return cli_emit(k->c, "result", fields);
 }
 
 /* ---- the command */
 
-static nilu_part choose_part(const nilu_data_info *info, const char *wanted)
-{
-    for (int i = 0; wanted && cli_part_name(i); i++)
-        if (strcmp(cli_part_name(i), wanted) == 0)
-            return (nilu_part)i;
-    return info->count[NILU_TEST] ? NILU_TEST : info->count[NILU_VALIDATION] ? NILU_VALIDATION : NILU_TRAIN;
-}
-
-static nilu_status open_court(court *k, const struct eval *s, const char *folder, const char *where)
-{
-    cli *c = k->c;
-    nilu_data_options o;
-    NILU_TRY(cli_data_options(c, &s->reading, &o));
-    NILU_TRY(nilu_run_open(c->nl, folder, &k->run));
-    const nilu_run_info *about = nilu_run_about(k->run);
-    NILU_TRY(nilu_run_store(k->run, NILU_MODEL, &k->store));
-    NILU_TRY(nilu_run_data(k->run, where, &o, &k->data));
-    k->info = nilu_data_about(k->data);
-    k->part = choose_part(k->info, s->part);
-    if (k->info->count[k->part] == 0)
-        return cli_fail(c, NILU_E_DATA, _(N_("eval: %s has no %s part; choose another with --part")), k->info->name, cli_part_name((int)k->part));
-    return nilu_predictor_new(c->nl, nilu_run_model(k->run), k->store, k->data, about->options.loss, &k->predictor);
-}
-
-static nilu_status report(const court *k, const struct eval *s)
+static nilu_status report(const cli_subject *k, const struct eval *s)
 {
     nilu_evaluation e = {0};
     int64_t wanted = s->mistakes > 0 ? s->mistakes : s->show, found = 0;
-    mistake *worst = base_calloc(k->c->nl, (size_t)wanted + 1, sizeof *worst);
+    cli_mistake *worst = base_calloc(k->c->nl, (size_t)wanted + 1, sizeof *worst);
     nilu_status status = worst ? nilu_evaluate(k->predictor, k->part, &e) : NILU_E_NO_MEMORY;
     if (status == NILU_OK && wanted > 0)
-        status = find_mistakes(k, wanted, worst, &found);
+        status = cli_mistakes_find(k, wanted, worst, &found);
     if (status == NILU_OK && k->c->json) {
         status = report_json(k, &e, worst, found);
     } else if (status == NILU_OK) {
         status = report_text(k, &e);
         if (status == NILU_OK && s->mistakes > 0)
-            status = list_mistakes(k, worst, found);
+            status = cli_mistakes_list(k, worst, found);
         if (status == NILU_OK && s->show && found)
-            status = show_mistake(k, &worst[0]);
+            status = cli_mistake_show(k, &worst[0]);
         if (status == NILU_OK && s->show && !found)
             printf(_(N_("\nThere is no mistake to show.\n")));
     }
@@ -405,14 +212,11 @@ static nilu_status report(const court *k, const struct eval *s)
 static nilu_status run(cli *c, const void *settings, int n, char **operand)
 {
     const struct eval *s = settings;
-    court k = {.c = c};
-    nilu_status status = open_court(&k, s, operand[0], n > 1 ? operand[1] : NULL);
+    cli_subject k;
+    nilu_status status = cli_subject_open(c, &s->reading, operand[0], n > 1 ? operand[1] : NULL, s->part, &k);
     if (status == NILU_OK)
         status = report(&k, s);
-    nilu_predictor_free(k.predictor);
-    nilu_data_free(k.data);
-    nilu_store_free(k.store);
-    nilu_run_free(k.run);
+    cli_subject_free(&k);
     return status;
 }
 

@@ -1,4 +1,5 @@
-/* Opening what the line names: data, with the rows that say how to read it; and a model, from a file, a run or words. */
+/* Opening what the line names: data, with the rows that say how to read it; a model, from a file, a run or words; a run with
+ * its values and data, ready to answer. */
 #include "cli.h"
 
 #include <string.h>
@@ -95,4 +96,39 @@ nilu_status cli_open_model(cli *c, const cli_network *n, nilu_model **model)
     if (n->hidden.n)
         return nilu_model_hidden(c->nl, n->hidden.n, n->hidden.at, n->activation, model);
     return NILU_OK;
+}
+
+/* ---- a run, ready to answer */
+
+static nilu_part choose_part(const nilu_data_info *info, const char *wanted)
+{
+    for (int i = 0; wanted && cli_part_name(i); i++)
+        if (strcmp(cli_part_name(i), wanted) == 0)
+            return (nilu_part)i;
+    return info->count[NILU_TEST] ? NILU_TEST : info->count[NILU_VALIDATION] ? NILU_VALIDATION : NILU_TRAIN;
+}
+
+nilu_status cli_subject_open(cli *c, const cli_reading *reading, const char *folder, const char *where, const char *part,
+                             cli_subject *k)
+{
+    nilu_data_options o;
+    *k = (cli_subject){.c = c};
+    NILU_TRY(cli_data_options(c, reading, &o));
+    NILU_TRY(nilu_run_open(c->nl, folder, &k->run));
+    NILU_TRY(nilu_run_store(k->run, NILU_MODEL, &k->store));
+    NILU_TRY(nilu_run_data(k->run, where, &o, &k->data));
+    k->info = nilu_data_about(k->data);
+    k->part = choose_part(k->info, part);
+    if (k->info->count[k->part] == 0)
+        return cli_fail(c, NILU_E_DATA, _(N_("%s: %s has no %s part; choose another with --part")), c->command->name, k->info->name,
+                        cli_part_name((int)k->part));
+    return nilu_predictor_new(c->nl, nilu_run_model(k->run), k->store, k->data, nilu_run_about(k->run)->options.loss, &k->predictor);
+}
+
+void cli_subject_free(cli_subject *k)
+{
+    nilu_predictor_free(k->predictor);
+    nilu_data_free(k->data);
+    nilu_store_free(k->store);
+    nilu_run_free(k->run);
 }
