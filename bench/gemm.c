@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 typedef struct shape {
     const char *name;
@@ -74,69 +71,6 @@ static double seconds(void (*call)(void *), void *user)
     return round[ROUNDS / 2];
 }
 
-/* ---- the peak: independent multiply-adds in registers, on all threads */
-
-#if defined(__x86_64__)
-#define CHAINS 12
-#define STEPS 200000
-
-__attribute__((target("avx512f"))) static float chains_512(void)
-{
-    __m512 a[CHAINS], x = _mm512_set1_ps(1.0001f), y = _mm512_set1_ps(1e-7f);
-    for (int i = 0; i < CHAINS; i++)
-        a[i] = _mm512_set1_ps((float)i);
-    for (int k = 0; k < STEPS; k++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            a[i] = _mm512_fmadd_ps(a[i], x, y);
-        __asm__ volatile("" : "+v"(x), "+v"(y));
-    }
-    for (int i = 1; i < CHAINS; i++)
-        a[0] = _mm512_add_ps(a[0], a[i]);
-    return _mm512_reduce_add_ps(a[0]);
-}
-
-__attribute__((target("avx2,fma"))) static float chains_256(void)
-{
-    __m256 a[CHAINS], x = _mm256_set1_ps(1.0001f), y = _mm256_set1_ps(1e-7f);
-    for (int i = 0; i < CHAINS; i++)
-        a[i] = _mm256_set1_ps((float)i);
-    for (int k = 0; k < STEPS; k++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            a[i] = _mm256_fmadd_ps(a[i], x, y);
-        __asm__ volatile("" : "+x"(x), "+x"(y));
-    }
-    for (int i = 1; i < CHAINS; i++)
-        a[0] = _mm256_add_ps(a[0], a[i]);
-    return _mm256_cvtss_f32(a[0]);
-}
-
-static volatile float sink;
-static void all_chains(void *threads)
-{
-    bool wide = __builtin_cpu_supports("avx512f"), narrow = __builtin_cpu_supports("avx2");
-#pragma omp parallel num_threads(*(int *)threads)
-    {
-        float f = wide ? chains_512() : narrow ? chains_256() : 0;
-        if (f < 0)
-            sink = f;
-    }
-}
-
-static double peak(int threads)
-{
-    double t = seconds(all_chains, &threads), lanes = __builtin_cpu_supports("avx512f") ? 16 : 8;
-    return 2.0 * lanes * CHAINS * STEPS * threads / t / 1e9;
-}
-#else
-static double peak(int threads)
-{
-    (void)threads;
-    return 0;
-}
-#endif
-
 /* ---- products, as a plan of one instruction */
 
 static void step(void *plan)
@@ -144,12 +78,17 @@ static void step(void *plan)
     nilu_step(plan);
 }
 
-static int measure(int threads, const char *type, const shape *s, double best)
+static nilu *context(int threads)
 {
     nilu_options options = NILU_OPTIONS_DEFAULT;
     options.threads = threads;
     options.isa = getenv("NILU_ISA");
-    nilu *nl = nilu_new(&options, NULL);
+    return nilu_new(&options, NULL);
+}
+
+static int measure(int threads, const char *type, const shape *s, double best)
+{
+    nilu *nl = context(threads);
     nilu_graph *g = nl ? nilu_graph_new(nl) : NULL;
     nilu_store *store = nl ? nilu_store_new(nl) : NULL;
     nilu_plan *plan = NULL;
@@ -178,7 +117,11 @@ int main(int argc, char **argv)
 {
     int threads = argc > 1 ? atoi(argv[1]) : 1, failed = 0;
     const char *type = argc > 2 ? argv[2] : "f32", *only = argc > 3 ? argv[3] : "";
-    double best = peak(threads);
+    nilu *nl = context(threads);
+    if (!nl)
+        return 1;
+    double best = nilu_peak_flops(nl) / 1e9;
+    nilu_free(nl);
     printf("peak|%d|f32|multiply-adds|%.1f|100%%\n", threads, best);
     best *= strcmp(type, "f64") == 0 ? 0.5 : strcmp(type, "bf16") == 0 ? 2 : 1;
     for (size_t i = 0; i < COUNT(shapes); i++)
