@@ -184,7 +184,7 @@ static void blocks(void **state)
                                          .c_row = LD,
                                          .strip = strip,
                                          .more = more,
-                                         .soon = (char *)c};
+                                         .nsoon = 0};
                         g.keep = n % 2 ? kept : NULL;
                         isa->gemm->multiply[type](&g);
                         if (memcmp(c, w, (size_t)((MOST + RIM) * LD) * nilu_dtype_size(t)) != 0)

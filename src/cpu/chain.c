@@ -144,6 +144,9 @@ static nilu_status prepare_product(nilu *nl, const nilu_node *n, const cpu_isa *
         return NILU_E_NO_MEMORY;
     cpu_gemm *g = &x->gemm;
     cpu_gemm_plan(n, isa, t->ta, t->tb, true, g);
+    for (int k = 2; k < n->nin && g->nsoon < CPU_SOON; k++)
+        if (n->in[k]->dtype == NILU_F32 && base_same_shape(n->in[k]->shape, t->tape->loop))
+            g->soon[g->nsoon++] = k;
     x->program = (cpu_program *)(void *)((char *)x + ALIGN(sizeof *x));
     cpu_program_make(x->program, n, t->tape, isa);
     x->down = g->swap ? g->across : g->down;

@@ -126,6 +126,7 @@ struct cpu_numbers_table {
 
 /* ---- gemm section: products. Each element of c is one chain of fused multiply-adds over k in ascending order, from 0, or
  * from what c holds if `more`. Blocks, tiles, threads and instruction sets only choose who computes it. */
+#define CPU_SOON 6
 typedef struct cpu_product {
     const void *p, *q;      /* p [rows, k], any strides; q [k, columns], columns adjacent */
     void *c;                /* [rows, columns], columns adjacent */
@@ -136,8 +137,9 @@ typedef struct cpu_product {
     void *keep;             /* NULL, or where q is copied to while the first rows use it, for the others: strip after
                                strip, k rows of `strip` whole vectors each */
     bool more;
-    const char *soon;       /* asked for while this runs: one line each time that k goes on, soon_step bytes apart */
-    int64_t soon_step;
+    const char *soon[CPU_SOON]; /* what is needed next, asked for meanwhile: soon_bytes from each, one line as k goes on */
+    int nsoon;
+    int64_t soon_bytes, soon_step; /* soon_step: the blocks' own */
 } cpu_product;
 struct cpu_gemm_table {
     int lanes[2], most[5];  /* lanes of a vector: f32, f64; most rows of a block of 1..4 vectors */
@@ -162,6 +164,7 @@ typedef struct cpu_gemm {
     int strip;
     size_t tile_at, panel_at, local;      /* in `local`: the tile, q's part, and behind them the caller's */
     size_t scratch;
+    int nsoon, soon[CPU_SOON];            /* inputs of the call that are read where the tile lies, when it is done */
     nilu_shape batch, a_batch, b_batch;
     int64_t a_stride[NILU_MAX_RANK], b_stride[NILU_MAX_RANK];
 } cpu_gemm;

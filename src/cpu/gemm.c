@@ -250,7 +250,12 @@ cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t t,
         x.c_row = g->n;
         x.c = (char *)result + ((batch * g->m + r0) * g->n + c0) * size;
     }
-    x.soon = x.c;
+    if (g->across == 1 && !g->swap) { /* the tile's part of an operand lies in one piece */
+        x.nsoon = g->nsoon;
+        x.soon_bytes = x.rows * g->n * size;
+        for (int e = 0; e < g->nsoon; e++)
+            x.soon[e] = at(c->in[g->soon[e]].data, r0 * g->n, g);
+    }
     int64_t wide = width(g, c->isa);
     x.q_strip = wide;
     for (int64_t k0 = 0; k0 == 0 || k0 < g->k; k0 += g->depth) {
