@@ -16,7 +16,7 @@ static double number(uint64_t *state)
 
 static double element(nilu_dtype t, const void *a, int64_t i)
 {
-    return t == NILU_F32 ? (double)((const float *)a)[i] : ((const double *)a)[i];
+    return base_load(t, a, i);
 }
 
 static void chain(nilu_dtype t, int64_t k, const void *a, int64_t ai, int64_t as, const void *b, int64_t bi, int64_t bs,
@@ -24,15 +24,14 @@ static void chain(nilu_dtype t, int64_t k, const void *a, int64_t ai, int64_t as
 {
     float narrow = 0;
     double wide = 0;
-    for (int64_t p = 0; p < k; p++) {
-        double x = element(t, a, ai + p * as), y = element(t, b, bi + p * bs);
-        narrow = fmaf((float)x, (float)y, narrow);
-        wide = fma(x, y, wide);
-    }
-    if (t == NILU_F32)
-        ((float *)c)[ci] = narrow;
-    else
+    for (int64_t p = 0; p < k && t != NILU_F64; p++)
+        narrow = fmaf(((const float *)a)[ai + p * as], ((const float *)b)[bi + p * bs], narrow);
+    for (int64_t p = 0; p < k && t == NILU_F64; p++)
+        wide = fma(((const double *)a)[ai + p * as], ((const double *)b)[bi + p * bs], wide);
+    if (t == NILU_F64)
         ((double *)c)[ci] = wide;
+    else
+        ((float *)c)[ci] = narrow;
 }
 
 /* An array at an address that is a multiple of its element's size and of nothing more. */
@@ -79,7 +78,9 @@ static void want(const product *p, const void *a, const void *b, void *c, nilu_s
     }
 }
 
-static void check(const product *p, const char *isa, int threads)
+/* A plan of one product and what it gives in two steps; *c is freed by the caller. */
+static void compute(const product *p, const char *isa, int threads, bool bf16, const void *x, const void *y, void **c,
+                    nilu_shape *s)
 {
     nilu_options o = NILU_OPTIONS_DEFAULT;
     o.threads = threads;
@@ -90,38 +91,58 @@ static void check(const product *p, const char *isa, int threads)
     nilu_store *store = nilu_store_new(nl);
     nilu_plan *plan;
     nilu_tensor *a = nilu_input(g, "a", p->dtype, p->a), *b = nilu_input(g, "b", p->dtype, p->b);
-    nilu_tensor *c = nilu_matmul_t(a, p->ta, b, p->tb);
+    nilu_tensor *z = nilu_matmul_t(a, p->ta, b, p->tb);
     nilu_compile_options only = NILU_COMPILE_DEFAULT;
     only.kernels = "gemm";
-    assert_ok(nl, nilu_compile(g, store, 1, &c, &only, &plan));
+    only.bf16 = bf16;
+    assert_ok(nl, nilu_compile(g, store, 1, &z, &only, &plan));
     char *text = nilu_plan_text(plan);
     assert_contains(text, " gemm ");
     nilu_text_free(nl, text);
-    size_t size = nilu_dtype_size(p->dtype);
-    int64_t na = base_count(p->a), nb = base_count(p->b), nc = base_count(nilu_tensor_shape(c));
-    void *block_a, *block_b, *x = numbers(p->dtype, na, 1, &block_a), *y = numbers(p->dtype, nb, 2, &block_b);
-    void *wanted = malloc((size_t)nc * size + 1);
-    want(p, x, y, wanted, nilu_tensor_shape(c));
-    assert_ok(nl, nilu_feed(plan, "a", x, (size_t)na * size));
-    assert_ok(nl, nilu_feed(plan, "b", y, (size_t)nb * size));
+    *s = nilu_tensor_shape(z);
+    size_t size = nilu_dtype_size(p->dtype), bytes = (size_t)base_count(*s) * size;
+    assert_ok(nl, nilu_feed(plan, "a", x, (size_t)base_count(p->a) * size));
+    assert_ok(nl, nilu_feed(plan, "b", y, (size_t)base_count(p->b) * size));
+    assert_non_null(*c = malloc(bytes + 1));
     for (int step = 0; step < 2; step++) {
         assert_ok(nl, nilu_step(plan));
-        const void *got = nilu_fetched(plan, 0);
-        for (int64_t i = 0; i < nc; i++)
-            if (memcmp((const char *)got + (size_t)i * size, (char *)wanted + (size_t)i * size, size) != 0)
-                fail_msg(
-                    "%s, %d threads, a rank %d [.. %d %d]%s b [.. %d %d]%s: element %d of step %d is %.9g, not %.9g",
-                    isa, threads, p->a.rank, (int)p->a.dim[p->a.rank - 2], (int)p->a.dim[p->a.rank - 1],
-                    p->ta ? "T" : "", (int)p->b.dim[p->b.rank - 2], (int)p->b.dim[p->b.rank - 1], p->tb ? "T" : "",
-                    (int)i, step, element(p->dtype, got, i), element(p->dtype, wanted, i));
+        if (step && memcmp(*c, nilu_fetched(plan, 0), bytes) != 0)
+            fail_msg("%s, %d threads: the second step differs", isa, threads);
+        memcpy(*c, nilu_fetched(plan, 0), bytes);
     }
     nilu_plan_free(plan);
     nilu_store_free(store);
     nilu_graph_free(g);
     nilu_free(nl);
+}
+
+static const char *describe(const product *p, char text[200])
+{
+    char a[BASE_SHAPE_TEXT], b[BASE_SHAPE_TEXT];
+    snprintf(text, 200, "%s %s%s · %s%s", nilu_dtype_name(p->dtype), base_shape_text(p->a, a), p->ta ? "T" : "",
+             base_shape_text(p->b, b), p->tb ? "T" : "");
+    return text;
+}
+
+static void check(const product *p, const char *isa, int threads)
+{
+    nilu_shape s;
+    char text[200];
+    void *block_a, *block_b, *got;
+    void *x = numbers(p->dtype, base_count(p->a), 1, &block_a), *y = numbers(p->dtype, base_count(p->b), 2, &block_b);
+    compute(p, isa, threads, false, x, y, &got, &s);
+    size_t size = nilu_dtype_size(p->dtype);
+    void *wanted = malloc((size_t)base_count(s) * size + 1);
+    assert_non_null(wanted);
+    want(p, x, y, wanted, s);
+    for (int64_t i = 0; i < base_count(s); i++)
+        if (memcmp((const char *)got + (size_t)i * size, (char *)wanted + (size_t)i * size, size) != 0)
+            fail_msg("%s, %d threads, %s: element %d is %.9g, not %.9g", isa, threads, describe(p, text), (int)i,
+                     element(p->dtype, got, i), element(p->dtype, wanted, i));
     free(block_a);
     free(block_b);
     free(wanted);
+    free(got);
 }
 
 static product matrices(nilu_dtype dtype, int m, int n, int k, int transposed)
@@ -184,7 +205,7 @@ static void blocks(void **state)
                                          .c_row = LD,
                                          .strip = strip,
                                          .more = more,
-                                         .nsoon = 0};
+                                         .soon = NULL};
                         g.keep = n % 2 ? kept : NULL;
                         isa->gemm->multiply[type](&g);
                         if (memcmp(c, w, (size_t)((MOST + RIM) * LD) * nilu_dtype_size(t)) != 0)
@@ -278,6 +299,133 @@ static void batches(void **state)
             on_every_isa(&p[i], thread_counts[t]);
 }
 
+/* Operands rounded to bf16: what is added up is near the sum of the rounded ones' products, in the same order for any
+ * number of threads; and exactly f32's chain of them where no instruction multiplies bf16. */
+static void check_rounded(const product *p, const char *isa)
+{
+    nilu_shape s;
+    char text[200];
+    void *block_a, *block_b, *got = NULL, *first = NULL;
+    int64_t na = base_count(p->a), nb = base_count(p->b);
+    void *x = numbers(p->dtype, na, 1, &block_a), *y = numbers(p->dtype, nb, 2, &block_b);
+    product narrow = *p, sizes = *p;
+    narrow.dtype = sizes.dtype = NILU_F32;
+    float *xr = malloc((size_t)(na + nb + 1) * 2 * sizeof *xr), *yr = xr + na, *xs = yr + nb, *ys = xs + na;
+    assert_non_null(xr);
+    for (int64_t i = 0; i < na + nb; i++) {
+        xr[i] = base_bf16_to_f32(
+            base_f32_to_bf16((float)(i < na ? element(p->dtype, x, i) : element(p->dtype, y, i - na))));
+        xs[i] = fabsf(xr[i]);
+    }
+    for (int t = 0; t < 3; t++) {
+        compute(p, isa, thread_counts[t], p->dtype == NILU_F32, x, y, &got, &s);
+        if (first && memcmp(first, got, (size_t)base_count(s) * nilu_dtype_size(p->dtype)) != 0)
+            fail_msg("%s, %s: %d threads make a difference", isa, describe(p, text), thread_counts[t]);
+        free(first);
+        first = got;
+    }
+    float *wanted = malloc((size_t)base_count(s) * 2 * sizeof *wanted + 1), *size = wanted + base_count(s);
+    assert_non_null(wanted);
+    want(&narrow, xr, yr, wanted, s);
+    want(&sizes, xs, ys, size, s);
+    bool exact = cpu_isa_find(isa)->gemm_bf16 == cpu_isa_find(isa)->gemm;
+    double unit = p->dtype == NILU_BF16 ? 1.0 / 256 : 0;
+    for (int64_t i = 0; i < base_count(s); i++) {
+        double w = (double)wanted[i], most = (exact ? 0 : 1e-6 * (double)size[i]) + unit * fabs(w);
+        if (!(fabs(element(p->dtype, got, i) - w) <= most))
+            fail_msg("%s, %s rounded: element %d is %.9g, not %.9g", isa, describe(p, text), (int)i,
+                     element(p->dtype, got, i), w);
+    }
+    free(block_a);
+    free(block_b);
+    free(xr);
+    free(wanted);
+    free(got);
+}
+
+static void rounded_operands(void **state)
+{
+    (void)state;
+    static const int shapes[][3] = {{1, 1, 1},      {2, 3, 2},     {5, 17, 7},     {16, 16, 16}, {33, 40, 31},
+                                    {64, 512, 784}, {512, 65, 64}, {1, 300, 9},    {40, 1, 100}, {130, 257, 63},
+                                    {7, 0, 5},      {3, 4, 0},     {103, 107, 531}};
+    for (size_t i = 0; i < COUNT(shapes); i++)
+        for (int t = 0; t < 8; t++) {
+            product p = matrices(t < 4 ? NILU_F32 : NILU_BF16, shapes[i][0], shapes[i][1], shapes[i][2], t % 4);
+            for (size_t k = 0; k < COUNT(isas); k++)
+                if (cpu_isa_find(isas[k]))
+                    check_rounded(&p, isas[k]);
+        }
+    const product p = {NILU_BF16, NILU_SHAPE(3, 20, 33), NILU_SHAPE(3, 33, 18), false, false};
+    check_rounded(&p, NULL);
+}
+
+/* A net whose steps are products with chains behind them: training gives the same bits on every instruction set and for any
+ * number of threads, and nearly what the references give. */
+static double train(const char *isa, int threads, int batch, const nilu_compile_options *o, char hash[65])
+{
+    nilu_options options = NILU_OPTIONS_DEFAULT;
+    options.threads = threads;
+    options.isa = isa;
+    nilu *nl = nilu_new(&options, NULL);
+    nilu_graph *g = nilu_graph_new(nl);
+    nilu_store *store = nilu_store_new(nl);
+    nilu_plan *plan;
+    nilu_tensor *x = nilu_input(g, "x", NILU_F32, NILU_SHAPE(batch, 130)),
+                *t = nilu_input(g, "t", NILU_I32, NILU_SHAPE(batch));
+    nilu_tensor *h = nilu_dense(nilu_dense(x, "a", 203, "relu", NULL, true), "b", 117, "tanh", NULL, true);
+    nilu_tensor *loss = nilu_softmax_xent(nilu_dense(h, "c", 10, NULL, NULL, true), t, NULL);
+    assert_ok(nl, nilu_minimise(loss, 0, NULL, NULL, NULL, NULL));
+    assert_ok(nl, nilu_compile(g, store, 1, &loss, o, &plan));
+    float *data = malloc((size_t)batch * 130 * sizeof *data);
+    int32_t *label = malloc((size_t)batch * sizeof *label);
+    uint64_t seed = 5;
+    for (int i = 0; i < batch * 130; i++)
+        data[i] = (float)number(&seed);
+    for (int i = 0; i < batch; i++)
+        label[i] = i * 7 % 10;
+    assert_ok(nl, nilu_feed(plan, "x", data, (size_t)batch * 130 * sizeof *data));
+    assert_ok(nl, nilu_feed(plan, "t", label, (size_t)batch * sizeof *label));
+    double last = 0;
+    for (int s = 0; s < 5; s++) {
+        assert_ok(nl, nilu_step(plan));
+        last = (double)*(const float *)nilu_fetched(plan, 0);
+    }
+    nilu_store_hash(store, NILU_PARAM, hash);
+    nilu_plan_free(plan);
+    nilu_store_free(store);
+    nilu_graph_free(g);
+    nilu_free(nl);
+    free(data);
+    free(label);
+    return last;
+}
+
+static void training_steps(void **state)
+{
+    (void)state;
+    static const int sizes[] = {1, 33, 64, 150};
+    nilu_compile_options reference = NILU_COMPILE_DEFAULT, bf16 = NILU_COMPILE_DEFAULT;
+    reference.reference = true;
+    bf16.bf16 = true;
+    for (size_t b = 0; b < COUNT(sizes); b++) {
+        char first[65] = "", rounded[65] = "", hash[65];
+        double judge = train(NULL, 1, sizes[b], &reference, hash);
+        for (size_t i = 0; i < COUNT(isas); i++)
+            for (size_t t = 0; t < COUNT(thread_counts) && cpu_isa_find(isas[i]); t++) {
+                assert_near(train(isas[i], thread_counts[t], sizes[b], NULL, hash), judge, 1e-4);
+                if (first[0] && strcmp(first, hash) != 0)
+                    fail_msg("batch %d: %s with %d threads learns something else", sizes[b], isas[i], thread_counts[t]);
+                strcpy(first, hash);
+                assert_near(train(isas[i], thread_counts[t], sizes[b], &bf16, hash), judge, 0.02);
+                if (t && strcmp(rounded, hash) != 0)
+                    fail_msg("batch %d, bf16: %s with %d threads learns something else", sizes[b], isas[i],
+                             thread_counts[t]);
+                strcpy(rounded, hash);
+            }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +435,8 @@ int main(void)
         cmocka_unit_test(large_shapes),
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(batches),
+        cmocka_unit_test(rounded_operands),
+        cmocka_unit_test(training_steps),
     };
     return cmocka_run_group_tests_name("gemm", tests, NULL, NULL);
 }

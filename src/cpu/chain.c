@@ -132,7 +132,7 @@ static const char *accepts_product(const nilu_node *n, const cpu_isa *isa)
 {
     const struct rewrite_product_attr *t = n->attr;
     (void)isa;
-    return t->bf16 ? N_("products of operands rounded to bf16 are another kernel's") : cpu_program_refuses(n, t->tape);
+    return cpu_program_refuses(n, t->tape);
 }
 
 static nilu_status prepare_product(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
@@ -143,7 +143,7 @@ static nilu_status prepare_product(nilu *nl, const nilu_node *n, const cpu_isa *
     if (!x)
         return NILU_E_NO_MEMORY;
     cpu_gemm *g = &x->gemm;
-    cpu_gemm_plan(n, isa, t->ta, t->tb, true, g);
+    cpu_gemm_plan(n, isa, t->ta, t->tb, t->bf16, true, g);
     for (int k = 2; k < n->nin && g->nsoon < CPU_SOON; k++)
         if (n->in[k]->dtype == NILU_F32 && base_same_shape(n->in[k]->shape, t->tape->loop))
             g->soon[g->nsoon++] = k;
@@ -153,7 +153,7 @@ static nilu_status prepare_product(nilu *nl, const nilu_node *n, const cpu_isa *
     x->across = g->swap ? g->down : g->across;
     x->partial = ALIGN(g->scratch);
     size_t sums = cpu_program_scratch(x->program, x->down, x->across);
-    if (g->pack == CPU_Q_SHARED)
+    if (cpu_gemm_pieces(g))
         job->tiles[job->phases++] = cpu_gemm_pieces(g);
     x->first = job->phases;
     job->tiles[job->phases++] = g->down * g->across;

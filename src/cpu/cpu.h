@@ -49,7 +49,7 @@ struct cpu_isa {
     const cpu_gemm_table *gemm;
     const cpu_tape_table *tape;
     const cpu_numbers_table *numbers;
-    const cpu_gemm_table *gemm_bf16; /* NULL: this machine has no bf16 products */
+    const cpu_gemm_table *gemm_bf16; /* the table for products of rounded operands: `gemm`, or one of bf16 instructions */
     double (*peak)(int64_t rounds, float *sink); /* multiply-adds on registers; returns the FLOPs done */
 };
 /* By name, or the best of this machine if NULL; NULL if it is unknown or this machine has none. */
@@ -127,45 +127,67 @@ struct cpu_numbers_table {
 /* ---- gemm section: products. Each element of c is one chain of fused multiply-adds over k in ascending order, from 0, or
  * from what c holds if `more`. Blocks, tiles, threads and instruction sets only choose who computes it. */
 #define CPU_SOON 6
+typedef struct cpu_soon { /* `bytes` from each place */
+    int n;
+    const char *at[CPU_SOON];
+    int64_t bytes;
+} cpu_soon;
 typedef struct cpu_product {
     const void *p, *q;      /* p [rows, k], any strides; q [k, columns], columns adjacent */
     void *c;                /* [rows, columns], columns adjacent */
     int64_t rows, columns, k;
     int64_t p_row, p_step, q_step, c_row; /* distances in elements: between rows, and from k to k + 1 */
-    int strip;              /* vectors of a block, 1..4, most[strip] != 0 */
     int64_t q_strip;        /* distance from a block's columns of q to the next block's */
+    int strip;              /* vectors of a block, 1..4, most[strip] != 0 */
+    bool more;
     void *keep;             /* NULL, or where q is copied to while the first rows use it, for the others: strip after
                                strip, k rows of `strip` whole vectors each */
-    bool more;
-    const char *soon[CPU_SOON]; /* what is needed next, asked for meanwhile: soon_bytes from each, one line as k goes on */
-    int nsoon;
-    int64_t soon_bytes, soon_step; /* soon_step: the blocks' own */
+    const cpu_soon *soon;   /* NULL, or what is needed next: it is asked for meanwhile, one line as k goes on */
+    int64_t soon_step;      /* the blocks' own */
 } cpu_product;
+typedef enum cpu_form { CPU_F32, CPU_F64, CPU_ROUNDED } cpu_form; /* ROUNDED: f32 or bf16, rounded to bf16 */
 struct cpu_gemm_table {
-    int lanes[2], most[5];  /* lanes of a vector: f32, f64; most rows of a block of 1..4 vectors */
-    void (*multiply[2])(const cpu_product *g);
-    /* to [columns, rows] = from [rows, columns] transposed; ld: distances between rows */
+    int lanes[3], most[5];  /* lanes of a vector of each form; most rows of a block of 1..4 vectors */
+    int per;                /* what stands for an operand's element in the rounded form: 1, an f32 that was rounded; 2, bf16
+                               of k and k + 1 side by side in four bytes, the last one filled up with 0 */
+    void (*multiply[3])(const cpu_product *g);
+    /* to [columns, rows] = from [rows, columns] transposed; ld: distances between rows. Of 4 and 8 bytes. */
     void (*flip[2])(int64_t rows, int64_t columns, const void *from, int64_t ld, void *to, int64_t to_ld);
+    /* Into the rounded form: from memory in which k is adjacent, to [rows, k / per]; and from memory in which rows are, to
+     * [k / per, rows]. */
+    void (*round_rows)(int64_t rows, int64_t k, const void *from, nilu_dtype type, int64_t ld, void *to, int64_t to_ld);
+    void (*round_columns)(int64_t rows, int64_t k, const void *from, nilu_dtype type, int64_t ld, void *to, int64_t to_ld);
+    void (*to_bf16)(const float *from, uint16_t *to, int64_t n);
 };
 
 /* How a product is cut. It is computed as it stands, p = a and q = b, or from its transpose, p = bᵀ and q = aᵀ, whichever
  * lets q be read as it lies in memory: p may have any strides, so that operands need hardly ever be copied. A tile is
  * computed by one thread, and lies whole in its caches while something is done to it. */
-typedef enum cpu_gemm_pack { CPU_Q_AS_IT_IS, CPU_Q_LOCAL, CPU_Q_SHARED } cpu_gemm_pack;
+typedef enum cpu_gemm_pack { CPU_AS_IT_IS, CPU_LOCAL, CPU_SHARED } cpu_gemm_pack; /* where an operand is read: in place,
+                                                in a copy of the tile's part, in a copy that all threads made together */
+typedef struct cpu_operand {
+    int64_t far, step;  /* distances in memory, in elements: between rows of p or columns of q, and from k to k + 1 */
+    cpu_gemm_pack pack;
+    size_t at;          /* of the copy, in `local` or in the scratch */
+} cpu_operand;
 typedef struct cpu_gemm {
     int64_t m, n, k, batches;             /* of the result [batches, m, n] */
-    int wide;                             /* 0: f32, 1: f64 */
+    cpu_form form;
+    nilu_dtype type;                      /* of the operands in memory */
+    const cpu_gemm_table *isa;
     bool swap;                            /* rows of p are columns of the result */
-    cpu_gemm_pack pack;                   /* where q is read: in place; a copy of the tile's part; a copy in scratch */
     int64_t rows, columns;                /* of p and q: m, n or n, m */
-    int64_t p_row, p_step, q_row, q_step; /* distances in elements; q_row: from column to column */
+    cpu_operand p, q;
     int64_t tile_rows, tile_columns, down, across; /* tiles of one matrix: `down` in a column of tiles, then the next */
     int64_t depth;                        /* k is cut into pieces of this length, so that q's part stays near */
     int strip;
-    size_t tile_at, panel_at, local;      /* in `local`: the tile, q's part, and behind them the caller's */
+    bool keep;                            /* q is copied while the first rows of a tile use it */
+    bool direct;                          /* one tile, computed where the result lies: `whole` is all there is to do */
+    cpu_product whole;
+    size_t tile_at, turned_at, local;     /* in `local`: the tile; the tile turned round; the caller's */
     size_t scratch;
     int nsoon, soon[CPU_SOON];            /* inputs of the call that are read where the tile lies, when it is done */
-    nilu_shape batch, a_batch, b_batch;
+    nilu_shape batch;
     int64_t a_stride[NILU_MAX_RANK], b_stride[NILU_MAX_RANK];
 } cpu_gemm;
 typedef struct cpu_gemm_tile { /* rows r0..r1, columns c0..c1 of matrix `batch` of the result */
@@ -174,12 +196,12 @@ typedef struct cpu_gemm_tile { /* rows r0..r1, columns c0..c1 of matrix `batch` 
     int64_t ld;
 } cpu_gemm_tile;
 /* `whole`: each tile is computed in a buffer of its own, because something will be done to it. */
-void cpu_gemm_plan(const nilu_node *n, const cpu_isa *isa, bool ta, bool tb, bool whole, cpu_gemm *g);
-/* Work of the first phase if g->pack is CPU_Q_SHARED: pieces begin .. end-1 of cpu_gemm_pieces. */
+void cpu_gemm_plan(const nilu_node *n, const cpu_isa *isa, bool ta, bool tb, bool bf16, bool whole, cpu_gemm *g);
+/* Work of the first phase, where an operand is shared: pieces begin .. end-1 of cpu_gemm_pieces; 0: there is none. */
 int64_t cpu_gemm_pieces(const cpu_gemm *g);
 void cpu_gemm_share(const cpu_gemm *g, const nilu_call *c, int64_t begin, int64_t end);
 /* Computes tile `t` into its buffer in `local`, or into `result` if that is not NULL. *packed remembers from tile to tile
- * what lies in the panel; it is -1 before the first. */
+ * what lies in q's copy; it is -1 before the first. */
 cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t t, void *result, char *local, int64_t *packed);
 
 #endif

@@ -12,6 +12,7 @@
                                         .gemm = &cpu_gemm_##isa,                                                       \
                                         .tape = &cpu_tape_##isa,                                                       \
                                         .numbers = &cpu_numbers_##isa,                                                 \
+                                        .gemm_bf16 = &cpu_gemm_##isa,                                                  \
                                         .peak = cpu_peak_##isa};
 
 #ifdef NILU_HAVE_PORTABLE
@@ -42,12 +43,28 @@ static bool has_avx512(void)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && has_avx2();
 }
+#ifdef NILU_HAVE_AVX512BF16
+extern const cpu_gemm_table cpu_gemm_avx512bf16;
+static const cpu_isa table_avx512bf16 = {.name = "avx512",
+                                         .gemm = &cpu_gemm_avx512,
+                                         .tape = &cpu_tape_avx512,
+                                         .numbers = &cpu_numbers_avx512,
+                                         .gemm_bf16 = &cpu_gemm_avx512bf16,
+                                         .peak = cpu_peak_avx512};
+static bool has_avx512bf16(void)
+{
+    return __builtin_cpu_supports("avx512bf16") && has_avx512();
+}
+#endif
 #endif
 
 static const struct {
     const cpu_isa *isa;
     bool (*has)(void);
 } rows[] = {
+#ifdef NILU_HAVE_AVX512BF16
+    {&table_avx512bf16, has_avx512bf16},
+#endif
 #ifdef NILU_HAVE_AVX512
     {&table_avx512, has_avx512},
 #endif

@@ -1,72 +1,71 @@
 /* Products: c = p · q, one block of accumulators at a time. A block is a few rows of p by a few vectors of q; its sums stay
  * in registers while k runs, and each of them is one chain of fused multiply-adds in ascending k. So which block an element
  * falls into changes no bit of it, and neither does the instruction set. gemm_real.inc holds the code for one type of
- * number and is read twice; here is how many rows of 1, 2, 3 or 4 vectors there are registers for. */
+ * number and is read twice. */
 #include "cpu/cpu.h"
 #include "cpu/simd.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
-#define TO4(X, v) X(1, v) X(2, v) X(3, v) X(4, v)
-#define TO6(X, v) TO4(X, v) X(5, v) X(6, v)
-#define TO9(X, v) TO6(X, v) X(7, v) X(8, v) X(9, v)
-#define TO12(X, v) TO9(X, v) X(10, v) X(11, v) X(12, v)
-#define TO14(X, v) TO12(X, v) X(13, v) X(14, v)
-#define MAX_ROWS 14
-#define MAX_STRIP 4
-
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#define MASKS_ARE_FREE /* so there is no kind of block without one */
-#define BY_WIDTH(wide, narrow) wide
-#define BLOCKS(X) TO14(X, 1) TO14(X, 2) TO9(X, 3) TO6(X, 4)
-#define MOST                                                                                                           \
-    {                                                                                                                  \
-        0, 14, 14, 9, 6                                                                                                \
-    }
-#elif defined(__AVX2__)
-#include <immintrin.h>
-#define BY_WIDTH(wide, narrow) narrow
-#define BLOCKS(X) TO12(X, 1) TO6(X, 2) TO4(X, 3)
-#define MOST                                                                                                           \
-    {                                                                                                                  \
-        0, 12, 6, 4, 0                                                                                                 \
-    }
-#elif defined(__ARM_NEON)
-#include <arm_neon.h>
-#define BLOCKS(X) TO14(X, 1) TO12(X, 2) TO9(X, 3) TO6(X, 4)
-#define MOST                                                                                                           \
-    {                                                                                                                  \
-        0, 14, 12, 8, 6                                                                                                \
-    }
-#else
-#define BLOCKS(X) TO4(X, 1)
-#define MOST                                                                                                           \
-    {                                                                                                                  \
-        0, 4, 0, 0, 0                                                                                                  \
-    }
-#endif
-
-static const int most[MAX_STRIP + 1] = MOST;
+#include "cpu/isa/gemm_kinds.inc"
 
 #define REAL float
-#define IS_FLOAT 1
+#define SUM float
+#define KIND IS_FLOAT
 #define NAME(x) f32_##x
 #include "cpu/isa/gemm_real.inc"
 #undef REAL
-#undef IS_FLOAT
+#undef SUM
+#undef KIND
 #undef NAME
 #define REAL double
-#define IS_FLOAT 0
+#define SUM double
+#define KIND IS_DOUBLE
 #define NAME(x) f64_##x
 #include "cpu/isa/gemm_real.inc"
 
-const cpu_gemm_table ISA(cpu_gemm) = {.lanes = {f32_lanes, f64_lanes},
+/* ---- operands rounded to bf16, where no instruction multiplies such: floats that are rounded are what f32 products take */
+
+INLINE uint32_t upper_half(float value) /* to nearest even; NaN stays NaN */
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t even = bits + 0x7fff + (bits >> 16 & 1);
+    return ((bits & 0x7fffffff) > 0x7f800000 ? bits | 0x400000 : even) & 0xffff0000;
+}
+
+static float rounded(const void *from, nilu_dtype type, int64_t i)
+{
+    uint32_t bits =
+        type == NILU_BF16 ? (uint32_t)((const uint16_t *)from)[i] << 16 : upper_half(((const float *)from)[i]);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void to_bf16(const float *from, uint16_t *to, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (uint16_t)(upper_half(from[i]) >> 16);
+}
+
+static void round_rows(int64_t rows, int64_t k, const void *from, nilu_dtype type, int64_t ld, void *to, int64_t to_ld)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < k; i++)
+            ((float *)to)[r * to_ld + i] = rounded(from, type, r * ld + i);
+}
+
+/* Rows are adjacent, and stay so. */
+static void round_columns(int64_t rows, int64_t k, const void *from, nilu_dtype type, int64_t ld, void *to,
+                          int64_t to_ld)
+{
+    round_rows(k, rows, from, type, ld, to, to_ld);
+}
+
+const cpu_gemm_table ISA(cpu_gemm) = {.lanes = {f32_lanes, f64_lanes, f32_lanes},
                                       .most = MOST,
-                                      .multiply = {f32_multiply, f64_multiply},
-                                      .flip = {f32_flip, f64_flip}};
+                                      .per = 1,
+                                      .multiply = {f32_multiply, f64_multiply, f32_multiply},
+                                      .flip = {f32_flip, f64_flip},
+                                      .round_rows = round_rows,
+                                      .round_columns = round_columns,
+                                      .to_bf16 = to_bf16};

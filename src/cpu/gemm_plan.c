@@ -1,0 +1,254 @@
+/* How a product is cut: which operand runs through the vectors, how large a tile is, which operands are copied first, and
+ * into what. It is decided from the shape alone, by weighing every way of a short list: cycles of the blocks, bytes that
+ * come from further away than the second-level cache, copies, and what several threads would wait for each other. */
+#include "cpu/cpu.h"
+
+#include <string.h>
+
+#define LINE 64
+#define NEAR (384 * 1024) /* bytes of q that may be expected to stay in the second-level cache beside p and c */
+#define SMALL (32 * 3000) /* multiply-adds of a product that no second thread is called for */
+#define MEETING 1500      /* cycles that it costs when all threads wait for each other */
+#define SHARED_MOST ((double)(4 << 20)) /* bytes of a copy that all threads share */
+#define KEPT_ROWS 100                   /* of a tile, from which on it pays to copy q while the first of them use it */
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t round_up(int64_t a, int64_t b)
+{
+    return ceil_div(a, b) * b;
+}
+
+static int64_t size_of(const cpu_gemm *g) /* of an element of the result, and of what blocks read */
+{
+    return g->form == CPU_F64 ? 8 : 4;
+}
+
+static int64_t per(const cpu_gemm *g) /* steps of k in an element of an operand */
+{
+    return g->form == CPU_ROUNDED ? g->isa->per : 1;
+}
+
+/* ---- weighing. Sums that a chain takes of tiles depend on how these were cut. So all is weighed for one machine, whatever
+ * instruction set will be used. */
+
+static const int usual_most[] = {0, 14, 14, 9, 6};
+
+static int64_t usual_lanes(const cpu_gemm *g)
+{
+    return g->form == CPU_F64 ? 8 : 16;
+}
+
+/* Half cycles that one k takes in a block: multiply-adds, loads, or the wait for the last sum of a chain. */
+static double block_cost(int64_t rows, int64_t vectors)
+{
+    double busy = (double)(rows * vectors), loads = (double)(rows + vectors) * 1.1, wait = 8;
+    return busy > loads ? busy > wait ? busy : wait : loads > wait ? loads : wait;
+}
+
+/* Cycles of a tile in blocks of `strip` vectors, on an instruction set with such vectors and so many registers. */
+static double tile_cost(const cpu_gemm *g, int64_t lanes, const int *most, int64_t rows, int64_t columns, int strip)
+{
+    int64_t blocks = ceil_div(rows, most[strip]), vectors = ceil_div(columns, lanes);
+    int64_t full = vectors / strip, rest = vectors % strip;
+    int64_t high = ceil_div(rows, blocks), low = rows / blocks, highs = rows % blocks ? rows % blocks : blocks;
+    double cost = (double)highs * ((double)full * block_cost(high, strip) + (rest ? block_cost(high, rest) : 0));
+    if (low != high)
+        cost += (double)(blocks - highs) * ((double)full * block_cost(low, strip) + (rest ? block_cost(low, rest) : 0));
+    return cost * (double)ceil_div(g->k, per(g)) / 2;
+}
+
+/* The time of all threads together over that of one, when 2, 3, 4 and 8 of them share `tiles` tiles. */
+static double balance(int64_t tiles)
+{
+    static const int threads[] = {2, 2, 3, 4, 8};
+    double sum = 0;
+    for (size_t i = 0; i < COUNT(threads); i++)
+        sum += (double)(ceil_div(tiles, threads[i]) * threads[i]) / (double)tiles;
+    return sum / COUNT(threads);
+}
+
+typedef struct cut {
+    double cost;
+    int64_t rows, columns, depth;
+    bool keep;
+    cpu_gemm_pack p, q;
+} cut;
+
+/* The cheaper of two copies, and its cost: each tile's by itself, `times` over, or all threads' together, once. */
+static cpu_gemm_pack copy(const cpu_gemm *g, double numbers, double times, double *cost)
+{
+    double once = numbers * (g->form == CPU_ROUNDED ? 0.12 : 0.2);
+    bool share = g->batches == 1 && numbers * (double)size_of(g) / (double)per(g) <= SHARED_MOST &&
+                 once + MEETING < once * times;
+    *cost += share ? once + MEETING : once * times;
+    return share ? CPU_SHARED : CPU_LOCAL;
+}
+
+/* What cutting into tiles of rows × columns would cost, with all that is read from further away than the second level. */
+static cut weigh(const cpu_gemm *g, bool copy_p, bool copy_q, int64_t rows, int64_t columns, int strip)
+{
+    cut c = {.rows = rows, .columns = columns, .depth = g->k > 0 ? g->k : 1};
+    double size = (double)size_of(g) / (double)per(g), k = (double)g->k, lanes = (double)usual_lanes(g);
+    double down = (double)ceil_div(g->rows, rows), across = (double)ceil_div(g->columns, columns), far = 0;
+    double q_bytes = (double)columns * k * size, all_p = (double)g->rows * k, all_q = (double)g->columns * k;
+    if (q_bytes > NEAR)
+        c.depth = round_up(ceil_div(g->k, (int64_t)(q_bytes / NEAR) + 1), per(g));
+    double again = c.depth < g->k ? down : 1; /* times that q is read from afar */
+    c.keep = !copy_q && rows >= KEPT_ROWS;
+    c.p = copy_p ? copy(g, all_p, across, &far) : CPU_AS_IT_IS;
+    c.q = copy_q ? copy(g, all_q, again > 1 ? again : across < 4 ? 1 + 1 / across : 1, &far) : CPU_AS_IT_IS;
+    far += across * all_p * size * ((double)g->rows * (double)c.depth * size < NEAR ? 1.0 / 60 : 1.0 / 16);
+    far += all_q * size / 16 * again;
+    far += (double)g->rows * (double)g->columns * 2 / lanes * (double)ceil_div(g->k, c.depth);
+    far += (double)g->m * (double)g->n / (double)(g->swap ? rows : columns) * 6; /* pieces of rows of the result */
+    c.cost = (down * across * (tile_cost(g, usual_lanes(g), usual_most, rows, columns, strip) + 200) + far) *
+             balance((int64_t)(down * across) * g->batches);
+    return c;
+}
+
+static cut best_cut(const cpu_gemm *g, bool copy_p, bool copy_q)
+{
+    static const int parts[] = {1,  2,  3,  4,  5,  6,  7,  8,  10, 12,  14,  16, 20,
+                                24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256};
+    bool small = (double)g->m * (double)g->n * (double)g->k < SMALL;
+    cut best = {.cost = -1};
+    for (int strip = 1; strip <= 4; strip++) {
+        int64_t width = strip * usual_lanes(g);
+        for (size_t i = 0; i < COUNT(parts); i++)
+            for (size_t j = 0; j < COUNT(parts); j++) {
+                int64_t rows = ceil_div(g->rows, parts[i]), columns = round_up(ceil_div(g->columns, parts[j]), width);
+                if ((small && parts[i] * parts[j] > 1) || (i && parts[i] > g->rows) ||
+                    (j && (parts[j] - 1) * width >= g->columns))
+                    continue;
+                if (g->swap && parts[i] > 1)
+                    rows = round_up(rows, LINE / size_of(g));
+                cut c = weigh(g, copy_p, copy_q, rows, columns, strip);
+                if (best.cost < 0 || c.cost < best.cost)
+                    best = c;
+            }
+    }
+    return best;
+}
+
+/* The blocks of this instruction set that fit a tile best. */
+static int best_strip(const cpu_gemm *g)
+{
+    int best = 0;
+    double least = 0;
+    for (int strip = 1; strip <= 4; strip++) {
+        if (!g->isa->most[strip])
+            continue;
+        double cost = tile_cost(g, g->isa->lanes[g->form], g->isa->most, g->tile_rows, g->tile_columns, strip);
+        if (!best || cost < least)
+            best = strip, least = cost;
+    }
+    return best;
+}
+
+/* One way to see the product: as it is, or from its transpose. */
+static double look(cpu_gemm *g, bool ta, bool tb, bool swap)
+{
+    cpu_operand a = {.far = ta ? 1 : g->k, .step = ta ? g->m : 1}, b = {.far = tb ? g->k : 1, .step = tb ? 1 : g->n};
+    g->swap = swap;
+    g->rows = swap ? g->n : g->m;
+    g->columns = swap ? g->m : g->n;
+    g->p = swap ? b : a;
+    g->q = swap ? a : b;
+    bool pairs = per(g) == 2 && g->type == NILU_BF16 && g->p.step == 1 && g->p.far % 2 == 0 && g->k % 2 == 0;
+    cut c = best_cut(g, g->form == CPU_ROUNDED && !pairs, g->form == CPU_ROUNDED || (g->q.far != 1 && g->columns > 1));
+    g->tile_rows = c.rows;
+    g->tile_columns = c.columns;
+    g->depth = c.depth;
+    g->strip = best_strip(g);
+    g->keep = c.keep;
+    g->p.pack = c.p;
+    g->q.pack = c.q;
+    g->down = ceil_div(g->rows, c.rows);
+    g->across = ceil_div(g->columns, c.columns);
+    return c.cost + (swap ? (double)g->m * (double)g->n * 0.3 : 0);
+}
+
+/* ---- the plan */
+
+static void shape_of(const nilu_node *n, bool ta, bool tb, cpu_gemm *g)
+{
+    nilu_shape a = n->in[0]->shape, b = n->in[1]->shape;
+    g->m = a.dim[a.rank - (ta ? 1 : 2)];
+    g->k = a.dim[a.rank - (ta ? 2 : 1)];
+    g->n = b.dim[b.rank - (tb ? 2 : 1)];
+    a.rank -= 2, b.rank -= 2;
+    if (base_count(b) == 1 && !ta) { /* rows of all matrices of a are rows of one */
+        g->m *= base_count(a);
+        a.rank = b.rank = 0;
+    }
+    g->batch = a.rank > b.rank ? a : b;
+    for (int d = 0; d < g->batch.rank; d++) {
+        int i = d - (g->batch.rank - a.rank), j = d - (g->batch.rank - b.rank);
+        if (i >= 0 && j >= 0)
+            g->batch.dim[d] = a.dim[i] == 1 ? b.dim[j] : a.dim[i];
+    }
+    g->batches = base_count(g->batch);
+    ops_strides(a, g->batch, g->a_stride);
+    ops_strides(b, g->batch, g->b_stride);
+}
+
+static size_t lined_up(int64_t bytes)
+{
+    return (size_t)round_up(bytes, LINE);
+}
+
+static void take(size_t bytes, size_t *at, size_t *end)
+{
+    *at = *end;
+    *end += bytes;
+}
+
+/* Places in `local` and in the scratch. */
+static void place(cpu_gemm *g, bool whole)
+{
+    int64_t size = size_of(g), width = g->strip * g->isa->lanes[g->form];
+    size_t tile = lined_up(round_up(g->tile_rows, 16) * round_up(g->tile_columns, 16) * size);
+    int64_t depth = ceil_div(g->depth, per(g)), k = ceil_div(g->k, per(g));
+    if (whole || g->swap)
+        take(tile, &g->tile_at, &g->local);
+    if (whole && g->swap)
+        take(tile, &g->turned_at, &g->local);
+    if (g->q.pack == CPU_LOCAL || g->keep)
+        take(lined_up(round_up(g->tile_columns, width) * depth * size), &g->q.at, &g->local);
+    if (g->p.pack == CPU_LOCAL)
+        take(lined_up(g->tile_rows * depth * size), &g->p.at, &g->local);
+    if (g->q.pack == CPU_SHARED)
+        take(lined_up(round_up(g->columns, width) * k * size), &g->q.at, &g->scratch);
+    if (g->p.pack == CPU_SHARED)
+        take(lined_up(g->rows * k * size), &g->p.at, &g->scratch);
+}
+
+void cpu_gemm_plan(const nilu_node *n, const cpu_isa *isa, bool ta, bool tb, bool bf16, bool whole, cpu_gemm *g)
+{
+    memset(g, 0, sizeof *g);
+    g->type = n->in[0]->dtype;
+    g->form = g->type == NILU_F64 ? CPU_F64 : bf16 || g->type == NILU_BF16 ? CPU_ROUNDED : CPU_F32;
+    g->isa = g->form == CPU_ROUNDED ? isa->gemm_bf16 : isa->gemm;
+    shape_of(n, ta, tb, g);
+    if (g->m == 0 || g->n == 0 || g->batches == 0)
+        return;
+    cpu_gemm turned = *g;
+    if (look(&turned, ta, tb, true) < look(g, ta, tb, false))
+        *g = turned;
+    place(g, whole);
+    g->whole = (cpu_product){.rows = g->rows,
+                             .columns = g->columns,
+                             .k = g->k,
+                             .p_row = g->p.far,
+                             .p_step = g->p.step,
+                             .q_step = g->q.step,
+                             .q_strip = (int64_t)g->strip * g->isa->lanes[g->form],
+                             .c_row = g->n,
+                             .strip = g->strip};
+    g->direct = !whole && !g->swap && !g->keep && g->down * g->across * g->batches == 1 && g->depth >= g->k &&
+                g->p.pack == CPU_AS_IT_IS && g->q.pack == CPU_AS_IT_IS && g->form != CPU_ROUNDED;
+}
