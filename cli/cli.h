@@ -322,6 +322,11 @@ const char *cli_part_title(nilu_part part);    /* translated */
 /* ---- where the time of steps goes: profile.c. As a table or JSON, and as a drawing where `svg` names a file. */
 nilu_status cli_profile(cli *c, const nilu_plan *plan, int64_t steps, const double *seconds, const char *svg);
 
+/* ---- what nilu bench measures: measure.c. Each measurement is told as a line of --json. */
+const char *cli_workload_name(int i); /* NULL past the last */
+nilu_status cli_measure_workload(cli *c, const char *name, bool bf16, double seconds);
+nilu_status cli_measure_products(cli *c, const char *only, bool bf16, double seconds);
+
 /* ---- interruption: signals.c. The first signal asks; the second ends the process at once. */
 void cli_signals_catch(void);
 const volatile sig_atomic_t *cli_signal(void); /* the signal that asked, 0: none */

@@ -80,7 +80,7 @@ small="--hidden 8 --epochs 3 --batch 16 --quiet"
 # ---- help, version
 try "help" "$nilu" help
 has "train"
-try "help of every command" sh -c "for c in train eval predict plan graph gradcheck 'data show' 'data list' 'data get' op help version; do '$nilu' help \$c && '$nilu' \$c --help || exit 1; done"
+try "help of every command" sh -c "for c in train eval predict plan graph gradcheck bench 'data show' 'data list' 'data get' op help version; do '$nilu' help \$c && '$nilu' \$c --help || exit 1; done"
 try "version" "$nilu" version
 has "nilu 0."
 try "version as an option" "$nilu" --version

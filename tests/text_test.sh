@@ -43,7 +43,7 @@ awk 'BEGIN { print "a,b,kind"; for (i = 0; i < 60; i++) print i % 3 "," 5 - i % 
 export LC_ALL=zh_TW.UTF-8 COLUMNS=2000 HOME="$here" OMP_WAIT_POLICY=passive
 {
     "$nilu"
-    for c in train eval predict plan graph gradcheck "data show" "data list" "data get" op help version; do
+    for c in train eval predict plan graph gradcheck bench "data show" "data list" "data get" op help version; do
         # shellcheck disable=SC2086
         "$nilu" help $c; "$nilu" help --man $c
     done
@@ -53,6 +53,7 @@ export LC_ALL=zh_TW.UTF-8 COLUMNS=2000 HOME="$here" OMP_WAIT_POLICY=passive
     "$nilu" predict run t.csv
     "$nilu" plan run --passes
     "$nilu" gradcheck --op tanh
+    "$nilu" bench W8 --gemm --only 8x8x8 --seconds 0.01; "$nilu" bench W9; "$nilu" bench W8 --alone
     "$nilu" data show t.csv -n 1
     "$nilu" data list
     "$nilu" data get mnistt
