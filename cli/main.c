@@ -74,12 +74,14 @@ static nilu_status no_such_command(cli *c, int argc, char **argv)
         snprintf(both, sizeof both, "%.64s %.64s", argv[0], argv[1]);
         wrong = both;
     }
+    if (*wrong == '-')
+        return cli_fail(c, NILU_E_USAGE, _(N_("a command comes first, and its options behind it: nilu COMMAND %s")), wrong);
     const char *near = base_nearest(wrong, names, (size_t)n);
     if (near)
         return cli_fail(c, NILU_E_USAGE, _(N_("there is no command %s; did you mean %s?")), wrong, near);
     if (*list)
         return cli_fail(c, NILU_E_USAGE, _(N_("%s wants one of: %s")), argv[0], list);
-    return cli_fail(c, NILU_E_USAGE, _(N_("there is no command %s; nilu help lists them")), wrong);
+    return cli_fail(c, NILU_E_USAGE, _(N_("there is no command \"%s\"; nilu help lists them")), wrong);
 }
 
 /* ---- telling */
@@ -239,8 +241,7 @@ int main(int argc, char **argv)
     bool utf8 = cli_language(early(argc, argv, "--lang"), c.locale_dir);
     c.out = cli_screen_of(stdout, "auto", utf8);
     c.err = cli_screen_of(stderr, "auto", utf8);
-    /* Before a command stand only these. */
-    int at = 1;
+    int at = 1; /* --lang may stand before the command, too */
     while (at + 1 < argc && strcmp(argv[at], "--lang") == 0)
         at += 2;
     while (at < argc && strncmp(argv[at], "--lang=", 7) == 0)
