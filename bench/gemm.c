@@ -1,6 +1,7 @@
 /* Products of the shapes that training meets, in GFLOP/s and in % of what this machine's multiply-adds can do, which is
  * measured first. One line each, fields between bars:
- *     bench_gemm [threads [f32|bf16|f64 [text that the shape's name contains]]]                                        */
+ *     bench_gemm [threads [f32|bf16|rounded|f64 [text that the shape's name contains]]]
+ * bf16: operands and result are bf16; rounded: they are f32, and operands are rounded while they are read. */
 #include "cpu/cpu.h"
 
 #include <stdlib.h>
@@ -94,12 +95,14 @@ static int measure(int threads, const char *type, const shape *s, double best)
     nilu_plan *plan = NULL;
     if (!g || !store)
         return 1;
-    nilu_dtype dtype = strcmp(type, "f64") == 0 ? NILU_F64 : NILU_F32;
+    nilu_dtype dtype = strcmp(type, "f64") == 0 ? NILU_F64 : strcmp(type, "bf16") == 0 ? NILU_BF16 : NILU_F32;
+    nilu_compile_options o = NILU_COMPILE_DEFAULT;
+    o.bf16 = strcmp(type, "rounded") == 0;
     nilu_init init = {NILU_INIT_UNIFORM, -1, 1};
     nilu_tensor *a = nilu_param(g, "a", dtype, s->ta ? NILU_SHAPE(s->k, s->m) : NILU_SHAPE(s->m, s->k), init);
     nilu_tensor *b = nilu_param(g, "b", dtype, s->tb ? NILU_SHAPE(s->n, s->k) : NILU_SHAPE(s->k, s->n), init);
     nilu_tensor *c = nilu_matmul_t(a, s->ta, b, s->tb);
-    if (nilu_compile(g, store, 1, &c, NULL, &plan) != NILU_OK) {
+    if (nilu_compile(g, store, 1, &c, &o, &plan) != NILU_OK) {
         fprintf(stderr, "%s\n", nilu_errmsg(nl));
         return 1;
     }
@@ -123,7 +126,7 @@ int main(int argc, char **argv)
     double best = nilu_peak_flops(nl) / 1e9;
     nilu_free(nl);
     printf("peak|%d|f32|multiply-adds|%.1f|100%%\n", threads, best);
-    best *= strcmp(type, "f64") == 0 ? 0.5 : strcmp(type, "bf16") == 0 ? 2 : 1;
+    best *= strcmp(type, "f64") == 0 ? 0.5 : strcmp(type, "bf16") == 0 || strcmp(type, "rounded") == 0 ? 2 : 1;
     for (size_t i = 0; i < COUNT(shapes); i++)
         if (strstr(shapes[i].name, only))
             failed |= measure(threads, type, &shapes[i], best);

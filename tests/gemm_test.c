@@ -192,10 +192,7 @@ static void blocks(void **state)
                                 }
                                 base_store(t, w, i * LD + j, type ? wide : (double)narrow);
                             }
-                        cpu_product g = {.p = a,
-                                         .q = b,
-                                         .c = c,
-                                         .rows = m,
+                        cpu_product g = {.rows = m,
                                          .columns = n,
                                          .k = k,
                                          .p_row = MOST,
@@ -207,7 +204,7 @@ static void blocks(void **state)
                                          .more = more,
                                          .soon = NULL};
                         g.keep = n % 2 ? kept : NULL;
-                        isa->gemm->multiply[type](&g);
+                        isa->gemm->multiply[type](&g, a, b, c);
                         if (memcmp(c, w, (size_t)((MOST + RIM) * LD) * nilu_dtype_size(t)) != 0)
                             fail_msg("%s f%d, strips of %d: [%d, %d] · [%d, %d] is wrong", isas[s], type ? 64 : 32,
                                      strip, m, k, k, n);

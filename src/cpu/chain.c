@@ -97,7 +97,11 @@ static rewrite_tape single(const nilu_node *n, rewrite_step *step)
     ops_params(n, step->p);
     for (int k = 0; k < n->nin; k++)
         step->arg[k] = k;
-    return (rewrite_tape){.loop = n->out[0].shape, .nin = n->nin, .nstep = 1, .nend = 1, .step = step,
+    return (rewrite_tape){.loop = n->out[0].shape,
+                          .nin = n->nin,
+                          .nstep = 1,
+                          .nend = 1,
+                          .step = step,
                           .end = {{.value = n->nin, .dtype = n->out[0].dtype, .shape = n->out[0].shape}}};
 }
 
@@ -175,9 +179,17 @@ static nilu_status run_product(const nilu_call *c, int phase, int64_t begin, int
         cpu_gemm_share(g, c, begin, end);
     } else if (phase == x->first) {
         for (int64_t t = begin; t < end; t++) {
-            cpu_gemm_tile tile = cpu_gemm_compute(g, c, t, NULL, local, &packed);
-            cpu_rect r = {.down = x->down, .across = x->across, .row = tile.row, .column = tile.column, .r0 = tile.r0,
-                          .r1 = tile.r1, .c0 = tile.c0, .c1 = tile.c1, .tile = tile.at, .ld = tile.ld};
+            cpu_gemm_tile tile = cpu_gemm_compute(g, c, &t, end, NULL, local, &packed);
+            cpu_rect r = {.down = x->down,
+                          .across = x->across,
+                          .row = tile.row,
+                          .column = tile.column,
+                          .r0 = tile.r0,
+                          .r1 = tile.r1,
+                          .c0 = tile.c0,
+                          .c1 = tile.c1,
+                          .tile = tile.at,
+                          .ld = tile.ld};
             cpu_program_rect(x->program, c, &r, partial, (char *)local + ALIGN(g->local));
         }
     } else {

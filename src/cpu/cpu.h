@@ -132,9 +132,8 @@ typedef struct cpu_soon { /* `bytes` from each place */
     const char *at[CPU_SOON];
     int64_t bytes;
 } cpu_soon;
+/* p [rows, k], any strides; q [k, columns] and c [rows, columns], columns adjacent. */
 typedef struct cpu_product {
-    const void *p, *q;      /* p [rows, k], any strides; q [k, columns], columns adjacent */
-    void *c;                /* [rows, columns], columns adjacent */
     int64_t rows, columns, k;
     int64_t p_row, p_step, q_step, c_row; /* distances in elements: between rows, and from k to k + 1 */
     int64_t q_strip;        /* distance from a block's columns of q to the next block's */
@@ -150,7 +149,7 @@ struct cpu_gemm_table {
     int lanes[3], most[5];  /* lanes of a vector of each form; most rows of a block of 1..4 vectors */
     int per;                /* what stands for an operand's element in the rounded form: 1, an f32 that was rounded; 2, bf16
                                of k and k + 1 side by side in four bytes, the last one filled up with 0 */
-    void (*multiply[3])(const cpu_product *g);
+    void (*multiply[3])(const cpu_product *g, const void *p, const void *q, void *c);
     /* to [columns, rows] = from [rows, columns] transposed; ld: distances between rows. Of 4 and 8 bytes. */
     void (*flip[2])(int64_t rows, int64_t columns, const void *from, int64_t ld, void *to, int64_t to_ld);
     /* Into the rounded form: from memory in which k is adjacent, to [rows, k / per]; and from memory in which rows are, to
@@ -200,8 +199,10 @@ void cpu_gemm_plan(const nilu_node *n, const cpu_isa *isa, bool ta, bool tb, boo
 /* Work of the first phase, where an operand is shared: pieces begin .. end-1 of cpu_gemm_pieces; 0: there is none. */
 int64_t cpu_gemm_pieces(const cpu_gemm *g);
 void cpu_gemm_share(const cpu_gemm *g, const nilu_call *c, int64_t begin, int64_t end);
-/* Computes tile `t` into its buffer in `local`, or into `result` if that is not NULL. *packed remembers from tile to tile
- * what lies in q's copy; it is -1 before the first. */
-cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t t, void *result, char *local, int64_t *packed);
+/* Computes tile `t` into its buffer in `local`, or into `result` if that is not NULL; then it takes tiles up to `end` along
+ * where they are one piece, and *t is the last. *packed remembers from tile to tile what lies in q's copy; it is -1 before
+ * the first. */
+cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t *t, int64_t end, void *result, char *local,
+                               int64_t *packed);
 
 #endif

@@ -134,68 +134,69 @@ typedef struct place { /* of a tile: its matrix, its part of p's rows and q's co
     int64_t batch, i, j, r0, r1, c0, c1;
 } place;
 
-static place place_of(const cpu_gemm *g, int64_t t)
+/* The place of tile *t, and of those below it that may be computed along with it. */
+static place place_of(const cpu_gemm *g, int64_t *t, int64_t end, bool alone)
 {
-    place x = {.i = t % g->down, .j = t / g->down % g->across, .batch = t / g->down / g->across};
+    place x = {.i = *t % g->down, .j = *t / g->down % g->across, .batch = *t / g->down / g->across};
+    int64_t more = alone ? 1 : least(end - *t, g->down - x.i);
+    *t += more - 1;
     x.r0 = x.i * g->tile_rows;
     x.c0 = x.j * g->tile_columns;
-    x.r1 = least(x.r0 + g->tile_rows, g->rows);
+    x.r1 = least(x.r0 + more * g->tile_rows, g->rows);
     x.c1 = least(x.c0 + g->tile_columns, g->columns);
     return x;
 }
 
 /* p for the tile and steps k0..k1. */
-static void set_p(const cpu_gemm *g, const nilu_call *c, const place *at, const void *p, int64_t k0, int64_t k1,
-                  char *local, cpu_product *x)
+static const void *set_p(const cpu_gemm *g, const nilu_call *c, const place *at, const void *p, int64_t k0, int64_t k1,
+                         char *local, cpu_product *x)
 {
     bool rows = g->p.step == 1;
     int64_t first = k0 / per(g), k = g->p.pack == CPU_SHARED ? ceil_div(g->k, per(g)) : x->k, ld = rows ? k : g->rows;
     if (g->p.pack == CPU_AS_IT_IS) {
-        x->p = in_memory(g, p, at->r0 * g->p.far + k0 * g->p.step);
         x->p_row = rows ? g->p.far / per(g) : g->p.far;
         x->p_step = g->p.step;
-        return;
+        return in_memory(g, p, at->r0 * g->p.far + k0 * g->p.step);
     }
-    if (g->p.pack == CPU_SHARED) {
-        x->p = in_copy(g, (char *)c->scratch + g->p.at, rows ? at->r0 * ld + first : first * ld + at->r0);
-    } else {
-        ld = rows ? k : at->r1 - at->r0;
-        copy_p(g, p, at->r0, at->r1, k0, k1, local + g->p.at, ld);
-        x->p = local + g->p.at;
-    }
+    if (g->p.pack == CPU_LOCAL && !rows)
+        ld = at->r1 - at->r0;
     x->p_row = rows ? ld : 1;
     x->p_step = rows ? 1 : ld;
+    if (g->p.pack == CPU_SHARED)
+        return in_copy(g, (char *)c->scratch + g->p.at, rows ? at->r0 * ld + first : first * ld + at->r0);
+    copy_p(g, p, at->r0, at->r1, k0, k1, local + g->p.at, ld);
+    return local + g->p.at;
 }
 
-static void set_q(const cpu_gemm *g, const nilu_call *c, const place *at, const void *q, int64_t k0, int64_t k1,
-                  char *local, int64_t *packed, cpu_product *x)
+static const void *set_q(const cpu_gemm *g, const nilu_call *c, const place *at, const void *q, int64_t k0, int64_t k1,
+                         char *local, int64_t *packed, cpu_product *x)
 {
     int64_t wide = width_of(g), want = (at->batch * g->across + at->j) * (g->k + 1) + k0;
     x->keep = NULL;
     x->q_step = x->q_strip = wide;
     if (g->q.pack == CPU_SHARED) {
-        int64_t k = ceil_div(g->k, per(g));
-        x->q = in_copy(g, (char *)c->scratch + g->q.at, at->c0 * k + k0 / per(g) * wide);
-        x->q_strip = k * wide;
-    } else if (*packed == want || g->q.pack == CPU_LOCAL) {
+        x->q_strip = ceil_div(g->k, per(g)) * wide;
+        return in_copy(g, (char *)c->scratch + g->q.at, at->c0 * (x->q_strip / wide) + k0 / per(g) * wide);
+    }
+    if (*packed == want || g->q.pack == CPU_LOCAL) {
         if (*packed != want)
             copy_q(g, c->isa, q, k0, k1, at->c0, at->c1, local + g->q.at, x->k);
-        x->q = local + g->q.at;
         x->q_strip = x->k * wide;
         *packed = want;
-    } else {
-        x->q = in_memory(g, q, k0 * g->q.step + at->c0);
-        x->q_step = g->q.step;
-        x->keep = g->keep ? local + g->q.at : NULL;
-        *packed = g->keep ? want : -1;
+        return local + g->q.at;
     }
+    x->q_step = g->q.step;
+    x->keep = g->keep ? local + g->q.at : NULL;
+    *packed = g->keep ? want : -1;
+    return in_memory(g, q, k0 * g->q.step + at->c0);
 }
 
-cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t t, void *result, char *local,
-                               int64_t *packed)
+cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t *t, int64_t end, void *result,
+                               char *local, int64_t *packed)
 {
-    const place at = place_of(g, t);
+    const place at = place_of(g, t, end, !result || g->swap || g->p.pack == CPU_LOCAL);
     const void *p, *q;
+    void *to = local + g->tile_at;
     cpu_product x = g->whole;
     cpu_soon soon = {.n = g->across == 1 && !g->swap ? g->nsoon : 0, .bytes = (at.r1 - at.r0) * g->n * size_of(g)};
     cpu_gemm_tile tile = {
@@ -203,10 +204,9 @@ cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t t,
     operands(g, c, at.batch, &p, &q);
     x.rows = at.r1 - at.r0;
     x.columns = at.c1 - at.c0;
-    x.c = local + g->tile_at;
     x.c_row = (x.columns + 15) / 16 * 16;
     if (result && !g->swap) {
-        x.c = in_copy(g, result, (at.batch * g->m + at.r0) * g->n + at.c0);
+        to = in_copy(g, result, (at.batch * g->m + at.r0) * g->n + at.c0);
         x.c_row = g->n;
     }
     for (int e = 0; e < soon.n; e++) /* the tile's part of an operand lies in one piece */
@@ -216,11 +216,11 @@ cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t t,
         int64_t k1 = least(k0 + g->depth, g->k);
         x.k = ceil_div(k1 - k0, per(g));
         x.more = k0 > 0;
-        set_p(g, c, &at, p, k0, k1, local, &x);
-        set_q(g, c, &at, q, k0, k1, local, packed, &x);
-        g->isa->multiply[g->form](&x);
+        const void *from_p = set_p(g, c, &at, p, k0, k1, local, &x),
+                   *from_q = set_q(g, c, &at, q, k0, k1, local, packed, &x);
+        g->isa->multiply[g->form](&x, from_p, from_q, to);
     }
-    tile.at = x.c;
+    tile.at = to;
     tile.ld = x.c_row;
     if (!g->swap)
         return tile;
@@ -228,7 +228,7 @@ cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t t,
         .batch = at.batch, .r0 = at.c0, .r1 = at.c1, .c0 = at.r0, .c1 = at.r1, .row = at.j, .column = at.i};
     tile.at = result ? in_copy(g, result, (at.batch * g->m + at.c0) * g->n + at.r0) : local + g->turned_at;
     tile.ld = result ? g->n : (x.rows + 15) / 16 * 16;
-    c->isa->gemm->flip[g->form == CPU_F64](x.rows, x.columns, x.c, x.c_row, tile.at, tile.ld);
+    c->isa->gemm->flip[g->form == CPU_F64](x.rows, x.columns, to, x.c_row, tile.at, tile.ld);
     return tile;
 }
 
@@ -266,8 +266,8 @@ static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu
 static void put_rounded(const cpu_gemm *g, const nilu_call *c, const cpu_gemm_tile *t)
 {
     for (int64_t r = t->r0; r < t->r1; r++)
-        c->isa->gemm->to_bf16((const float *)t->at + (r - t->r0) * t->ld,
-                              (uint16_t *)c->out[0].data + (t->batch * g->m + r) * g->n + t->c0, t->c1 - t->c0);
+        g->isa->to_bf16((const float *)t->at + (r - t->r0) * t->ld,
+                        (uint16_t *)c->out[0].data + (t->batch * g->m + r) * g->n + t->c0, t->c1 - t->c0);
 }
 
 static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
@@ -275,17 +275,13 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
     const cpu_gemm *g = c->plan;
     int64_t packed = -1;
     if (g->direct) {
-        cpu_product x = g->whole;
-        x.p = c->in[0].data;
-        x.q = c->in[1].data;
-        x.c = c->out[0].data;
-        g->isa->multiply[g->form](&x);
+        g->isa->multiply[g->form](&g->whole, c->in[0].data, c->in[1].data, c->out[0].data);
     } else if (phase == 0 && cpu_gemm_pieces(g)) {
         cpu_gemm_share(g, c, begin, end);
     } else {
         bool rounded = c->out[0].dtype == NILU_BF16;
         for (int64_t t = begin; t < end; t++) {
-            cpu_gemm_tile tile = cpu_gemm_compute(g, c, t, rounded ? NULL : c->out[0].data, local, &packed);
+            cpu_gemm_tile tile = cpu_gemm_compute(g, c, &t, end, rounded ? NULL : c->out[0].data, local, &packed);
             if (rounded)
                 put_rounded(g, c, &tile);
         }

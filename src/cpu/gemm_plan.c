@@ -10,6 +10,7 @@
 #define SMALL (32 * 3000) /* multiply-adds of a product that no second thread is called for */
 #define MEETING 1500      /* cycles that it costs when all threads wait for each other */
 #define SHARED_MOST ((double)(4 << 20)) /* bytes of a copy that all threads share */
+#define MOST_TILES 256                  /* of one matrix */
 #define KEPT_ROWS 100                   /* of a tile, from which on it pays to copy q while the first of them use it */
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -42,11 +43,18 @@ static int64_t usual_lanes(const cpu_gemm *g)
     return g->form == CPU_F64 ? 8 : 16;
 }
 
-/* Half cycles that one k takes in a block: multiply-adds, loads, or the wait for the last sum of a chain. */
-static double block_cost(int64_t rows, int64_t vectors)
+static double larger(double a, double b)
 {
-    double busy = (double)(rows * vectors), loads = (double)(rows + vectors) * 1.1, wait = 8;
-    return busy > loads ? busy > wait ? busy : wait : loads > wait ? loads : wait;
+    return a > b ? a : b;
+}
+
+/* Cycles that one k takes in a block: multiply-adds, loads, the wait for the last sum of each chain, or for q from the
+ * second-level cache. As measured. */
+static double block_cost(const cpu_gemm *g, int64_t rows, int64_t vectors)
+{
+    double busy = (double)(rows * vectors) / 2, loads = (double)(rows + 2 * vectors + 1) / 2,
+           line = (double)vectors * LINE / 20;
+    return larger(larger(busy, loads), larger(g->form == CPU_ROUNDED && per(g) == 2 ? 5.6 : 3.9, line));
 }
 
 /* Cycles of a tile in blocks of `strip` vectors, on an instruction set with such vectors and so many registers. */
@@ -55,10 +63,11 @@ static double tile_cost(const cpu_gemm *g, int64_t lanes, const int *most, int64
     int64_t blocks = ceil_div(rows, most[strip]), vectors = ceil_div(columns, lanes);
     int64_t full = vectors / strip, rest = vectors % strip;
     int64_t high = ceil_div(rows, blocks), low = rows / blocks, highs = rows % blocks ? rows % blocks : blocks;
-    double cost = (double)highs * ((double)full * block_cost(high, strip) + (rest ? block_cost(high, rest) : 0));
+    double cost = (double)highs * ((double)full * block_cost(g, high, strip) + (rest ? block_cost(g, high, rest) : 0));
     if (low != high)
-        cost += (double)(blocks - highs) * ((double)full * block_cost(low, strip) + (rest ? block_cost(low, rest) : 0));
-    return cost * (double)ceil_div(g->k, per(g)) / 2;
+        cost += (double)(blocks - highs) *
+                ((double)full * block_cost(g, low, strip) + (rest ? block_cost(g, low, rest) : 0));
+    return cost * (double)ceil_div(g->k, per(g)) + (double)(blocks * (full + (rest > 0)) * 40 + rows * vectors);
 }
 
 /* The time of all threads together over that of one, when 2, 3, 4 and 8 of them share `tiles` tiles. */
@@ -121,7 +130,7 @@ static cut best_cut(const cpu_gemm *g, bool copy_p, bool copy_q)
         for (size_t i = 0; i < COUNT(parts); i++)
             for (size_t j = 0; j < COUNT(parts); j++) {
                 int64_t rows = ceil_div(g->rows, parts[i]), columns = round_up(ceil_div(g->columns, parts[j]), width);
-                if ((small && parts[i] * parts[j] > 1) || (i && parts[i] > g->rows) ||
+                if (parts[i] * parts[j] > (small ? 1 : MOST_TILES) || (i && parts[i] > g->rows) ||
                     (j && (parts[j] - 1) * width >= g->columns))
                     continue;
                 if (g->swap && parts[i] > 1)
