@@ -49,4 +49,17 @@ ok $? "a workload that there is not: a suggestion"
 "$nilu" bench W1 --alone --seconds 0.01 >out 2>err
 test $? -eq 2 && test "$(wc -l <err)" -eq 1
 ok $? "--alone wants --json"
+awk 'BEGIN { print "a,b,kind"; for (i = 0; i < 300; i++) print i % 3 "," 5 - i % 4 "," (i % 3 ? "x" : "y") }' >t.csv
+"$nilu" train t.csv --hidden 16 --epochs 2 --no-run --profile --profile-svg p.svg --json >out 2>err
+ok $? "training is profiled"
+# Split into a line a field: the rows' seconds must add up to the step's.
+grep '"event":"profile"' out | tr '{,' '\n\n' | sed 's/[]}"]//g' | awk -F: '
+    $1 == "step_seconds" { all = $2 } $1 == "seconds" { sum += $2; n++ } $1 == "of_roofline" && $2 >= 0 { roof++ }
+    END { d = sum - all; exit !(n > 5 && roof == n && all > 0 && d * d <= 1e-12 * all * all) }'
+ok $? "the instructions' times add up to the step's, and each has its share of the roofline"
+grep -q '^<svg ' p.svg && grep -q 'prefers-color-scheme' p.svg && test "$(grep -c '<title>' p.svg)" -gt 8 && ! grep -q 'href\|url(' p.svg
+ok $? "the drawing stands by itself"
+"$nilu" train t.csv --hidden 16 --epochs 2 --no-run --profile -q >out 2>err && grep -q 'of roofline' out &&
+    sed -n '/of roofline/,/^$/p' out | sed '1d;$d' | awk '{ if (NR > 1 && $1 > last) exit 1; last = $1 } END { exit NR < 6 }'
+ok $? "a table, slowest first"
 exit $failed

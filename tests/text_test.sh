@@ -48,7 +48,7 @@ export LC_ALL=zh_TW.UTF-8 COLUMNS=2000 HOME="$here" OMP_WAIT_POLICY=passive
         "$nilu" help $c; "$nilu" help --man $c
     done
     "$nilu" version
-    "$nilu" train t.csv --hidden 4 --epochs 2 --out run
+    "$nilu" train t.csv --hidden 4 --epochs 2 --out run --profile
     "$nilu" eval run --part train --mistakes 2 --show-mistake
     "$nilu" predict run t.csv
     "$nilu" plan run --passes
