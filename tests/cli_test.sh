@@ -80,7 +80,10 @@ small="--hidden 8 --epochs 3 --batch 16 --quiet"
 # ---- help, version
 try "help" "$nilu" help
 has "train"
-try "help of every command" sh -c "for c in train eval predict plan graph gradcheck bench 'data show' 'data list' 'data get' op help version; do '$nilu' help \$c && '$nilu' \$c --help || exit 1; done"
+"$nilu" help | sed -n 's/^  \([a-z ]*[a-z]\)  .*/\1/p' >commands
+test "$(wc -l <commands)" -ge 13
+ok $? "help names $(wc -l <commands) commands"
+try "help of every command" sh -c "while read -r c; do '$nilu' help \$c && '$nilu' \$c --help || exit 1; done <commands"
 try "version" "$nilu" version
 has "nilu 0."
 try "version as an option" "$nilu" --version
@@ -138,6 +141,10 @@ test "$(wc -l <out)" -eq 151
 ok $? "  ... a line a sample and one for the file"
 try "predict without the target" sh -c "cut -d, -f1-3 things.csv | head -4 >new.csv && '$nilu' predict things new.csv --format csv --all"
 has "file,sample,class,probability,bone,leaf,stone"
+printf 'a,kind\n' >odd.csv
+awk 'BEGIN { for (i = 0; i < 40; i++) print i * 7 % 31 "." i % 10 "," (i * 7 % 31 > 15 ? "\"big, or \"\"huge\"\"\"" : "small") }' >>odd.csv
+try "names with commas and quotes" sh -c "'$nilu' train odd.csv $small --epochs 60 --out odd >/dev/null && '$nilu' predict odd odd.csv --format csv"
+has '"big, or ""huge""",0.'
 try "predict numbers" "$nilu" predict line line.csv --format csv
 has "file,sample,y"
 try "predict pictures" "$nilu" predict drawn pictures/train-images-idx3-ubyte
@@ -295,6 +302,22 @@ timeout --preserve-status -s TERM 1 "$nilu" train --resume long --json >out 2>er
 code=$?
 test $code -eq 75 && tail -1 out | grep -q '"ending":"interrupted"'
 ok $? "so does SIGTERM to the run that was resumed (exit code $code)"
+
+# ---- a terminal
+if command -v script >/dev/null && script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+    export TERM=xterm
+    try "a bar on a terminal" script -qec "'$nilu' train line.csv --hidden 64,64 --epochs 400 --patience 0 --no-run" /dev/null </dev/null
+    has " % "
+    has "samples/s"
+    has "$(printf '\r\033[K')"
+    try "a bold result in colours" env -u NO_COLOR script -qec "'$nilu' eval things" /dev/null </dev/null
+    has "$(printf '\033[1m')"
+    try "none where NO_COLOR says so" env NO_COLOR=1 script -qec "'$nilu' eval things" /dev/null </dev/null
+    grep -q "$(printf '\033')" out
+    test $? -eq 1
+    ok $? "  ... not one escape"
+    unset TERM
+fi
 
 # ---- a picture on a terminal
 try "half blocks in 256 colours" env -u NO_COLOR LC_ALL=C.UTF-8 "$nilu" data show pictures --samples 1 --color always

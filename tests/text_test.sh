@@ -43,10 +43,11 @@ awk 'BEGIN { print "a,b,kind"; for (i = 0; i < 60; i++) print i % 3 "," 5 - i % 
 export LC_ALL=zh_TW.UTF-8 COLUMNS=2000 HOME="$here" OMP_WAIT_POLICY=passive
 {
     "$nilu"
-    for c in train eval predict plan graph gradcheck bench "data show" "data list" "data get" op help version; do
+    "$nilu" help --lang en | sed -n 's/^  \([a-z ]*[a-z]\)  .*/\1/p' >commands
+    while read -r c; do
         # shellcheck disable=SC2086
         "$nilu" help $c; "$nilu" help --man $c
-    done
+    done <commands
     "$nilu" version
     "$nilu" train t.csv --hidden 4 --epochs 2 --out run --profile
     "$nilu" eval run --part train --mistakes 2 --show-mistake
