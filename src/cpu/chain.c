@@ -6,68 +6,29 @@
 
 #define ALIGN(bytes) (((bytes) + 63) & ~(size_t)63)
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* ---- a tape by itself */
-
-typedef struct chain {
-    cpu_program *program; /* behind this struct */
-    int64_t rows, columns, height, width, down, across;
-} chain;
-
-#define LEAST ((int64_t)2048) /* numbers of a tile: fewer are not worth a thread's coming */
-#define MOST ((int64_t)65536)
-#define PIECES 32 /* tiles of a large loop, so that any number of threads finds its share */
-
-static void cut(chain *x)
-{
-    cpu_program_loop(x->program, &x->rows, &x->columns);
-    int64_t numbers = x->rows * x->columns / PIECES;
-    if (x->rows * x->columns == 0)
-        return;
-    numbers = numbers < LEAST ? LEAST : numbers > MOST ? MOST : numbers;
-    x->width = x->columns <= numbers ? x->columns : ceil_div(numbers, CPU_BLOCK) * CPU_BLOCK;
-    x->height = numbers / x->width > 0 ? numbers / x->width : 1;
-    x->across = ceil_div(x->columns, x->width);
-    x->down = ceil_div(x->rows, x->height);
-}
 
 static nilu_status prepare_tape(nilu *nl, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa, cpu_job *job)
 {
-    chain *x = base_calloc(nl, 1, ALIGN(sizeof *x) + cpu_program_size(t));
-    *job = (cpu_job){.phases = 1, .plan = x};
-    if (!x)
-        return NILU_E_NO_MEMORY;
-    x->program = (cpu_program *)(void *)((char *)x + ALIGN(sizeof *x));
-    cpu_program_make(x->program, n, t, isa);
-    cut(x);
-    job->tiles[0] = x->down * x->across;
-    job->scratch = cpu_program_scratch(x->program, x->down, x->across);
-    job->local = cpu_program_local(x->program);
-    cpu_program_in_place(x->program, job->in_place);
-    if (job->scratch)
-        job->tiles[job->phases++] = cpu_program_folds(x->program);
+    cpu_program *p;
+    *job = (cpu_job){.phases = 1};
+    NILU_TRY(cpu_program_new(nl, n, t, isa, &p));
+    job->plan = p;
+    job->tiles[0] = cpu_program_tiles(p);
+    job->scratch = p->scratch;
+    job->local = p->local;
+    memcpy(job->in_place, p->in_place, sizeof job->in_place);
+    if (cpu_program_folds(p, 0, 0))
+        job->tiles[job->phases++] = cpu_program_folds(p, 0, 0);
     return NILU_OK;
 }
 
 static nilu_status run_tape(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
 {
-    const chain *x = c->plan;
-    if (phase == 1) {
-        cpu_program_fold(x->program, c, x->down, x->across, c->scratch, begin, end);
-        return NILU_OK;
-    }
-    for (int64_t t = begin; t < end; t++) {
-        cpu_rect r = {.down = x->down, .across = x->across, .row = t / x->across, .column = t % x->across};
-        r.r0 = r.row * x->height;
-        r.r1 = r.r0 + x->height < x->rows ? r.r0 + x->height : x->rows;
-        r.c0 = r.column * x->width;
-        r.c1 = r.c0 + x->width < x->columns ? r.c0 + x->width : x->columns;
-        cpu_program_rect(x->program, c, &r, c->scratch, local);
-    }
+    if (phase == 0)
+        cpu_program_run(c->plan, c, begin, end, c->scratch, local);
+    else
+        cpu_program_fold(c->plan, c, 0, 0, c->scratch, begin, end);
     return NILU_OK;
 }
 
@@ -142,30 +103,36 @@ static const char *accepts_product(const nilu_node *n, const cpu_isa *isa)
 static nilu_status prepare_product(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     const struct rewrite_product_attr *t = n->attr;
-    product *x = base_calloc(nl, 1, ALIGN(sizeof *x) + cpu_program_size(t->tape));
-    *job = (cpu_job){.plan = x};
+    cpu_program *p;
+    *job = (cpu_job){.phases = 0};
+    NILU_TRY(cpu_program_new(nl, n, t->tape, isa, &p));
+    product *x = base_alloc(nl, ALIGN(sizeof *x) + cpu_program_bytes(p));
+    if (x) {
+        x->program = (cpu_program *)(void *)((char *)x + ALIGN(sizeof *x));
+        memcpy(x->program, p, cpu_program_bytes(p));
+        job->plan = x;
+    }
+    base_free(nl, p);
     if (!x)
         return NILU_E_NO_MEMORY;
+    p = x->program;
     cpu_gemm *g = &x->gemm;
     cpu_gemm_plan(n, isa, t->ta, t->tb, t->bf16, true, g);
     for (int k = 2; k < n->nin && g->nsoon < CPU_SOON; k++)
         if (n->in[k]->dtype == NILU_F32 && base_same_shape(n->in[k]->shape, t->tape->loop))
             g->soon[g->nsoon++] = k;
-    x->program = (cpu_program *)(void *)((char *)x + ALIGN(sizeof *x));
-    cpu_program_make(x->program, n, t->tape, isa);
     x->down = g->swap ? g->across : g->down;
     x->across = g->swap ? g->down : g->across;
     x->partial = ALIGN(g->scratch);
-    size_t sums = cpu_program_scratch(x->program, x->down, x->across);
     if (cpu_gemm_pieces(g))
         job->tiles[job->phases++] = cpu_gemm_pieces(g);
     x->first = job->phases;
     job->tiles[job->phases++] = g->down * g->across;
-    if (sums)
-        job->tiles[job->phases++] = cpu_program_folds(x->program);
-    job->scratch = x->partial + sums;
-    job->local = ALIGN(g->local) + cpu_program_local(x->program);
-    cpu_program_in_place(x->program, job->in_place);
+    if (cpu_program_folds(p, x->down, x->across))
+        job->tiles[job->phases++] = cpu_program_folds(p, x->down, x->across);
+    job->scratch = x->partial + p->scratch;
+    job->local = ALIGN(g->local) + p->local;
+    memcpy(job->in_place, p->in_place, sizeof job->in_place);
     return NILU_OK;
 }
 
@@ -180,16 +147,7 @@ static nilu_status run_product(const nilu_call *c, int phase, int64_t begin, int
     } else if (phase == x->first) {
         for (int64_t t = begin; t < end; t++) {
             cpu_gemm_tile tile = cpu_gemm_compute(g, c, &t, end, NULL, local, &packed);
-            cpu_rect r = {.down = x->down,
-                          .across = x->across,
-                          .row = tile.row,
-                          .column = tile.column,
-                          .r0 = tile.r0,
-                          .r1 = tile.r1,
-                          .c0 = tile.c0,
-                          .c1 = tile.c1,
-                          .tile = tile.at,
-                          .ld = tile.ld};
+            cpu_rect r = {.r0 = tile.r0, .r1 = tile.r1, .c0 = tile.c0, .c1 = tile.c1, .tile = tile.at, .ld = tile.ld};
             cpu_program_rect(x->program, c, &r, partial, (char *)local + ALIGN(g->local));
         }
     } else {

@@ -56,46 +56,95 @@ struct cpu_isa {
 const cpu_isa *cpu_isa_find(const char *name);
 
 /* ---- tape section: a chain of steps on blocks of numbers that stay in the first-level cache. Bool values travel as the
- * floats 0 and 1. */
+ * floats 0 and 1. Places are where values are while a block runs: the inputs, then temporary blocks, then the outputs. */
 #define CPU_BLOCK 256
-typedef void (*cpu_step_fn)(float *z, const float *a, const float *b, const float *c, const float *p, int64_t n);
+#define CPU_MAX_OPERANDS 5
+typedef struct cpu_step cpu_step;
+/* Place s->z, rows × columns, from the places s->a; ld: of each place the distance from row to row. */
+typedef void (*cpu_step_fn)(const cpu_step *s, float *const *at, const int64_t *ld, int64_t rows, int64_t columns);
+struct cpu_step {
+    cpu_step_fn run;
+    float p[2];
+    uint8_t z, a[CPU_MAX_OPERANDS];
+    bool down, along; /* does its result change from row to row, from column to column? */
+};
+typedef struct cpu_tape_row {
+    const char *pattern; /* as isa/tape.c explains */
+    cpu_step_fn run;
+} cpu_tape_row;
 struct cpu_tape_table {
-    cpu_step_fn (*find)(const char *op);               /* NULL: this op has no step here */
-    float (*sum)(const float *v, int64_t n);           /* by lanes, then across them by v_sum's tree */
-    void (*add_row)(float *to, const float *v, int64_t n);
-    void (*fill)(float *to, float value, int64_t n);
+    const cpu_tape_row *row;
+    int rows;
+    void (*sum_down)(float *sums, const float *v, int64_t ld, int64_t rows, int64_t columns);
+    void (*sum_along)(float *sums, int64_t step, const float *v, int64_t ld, int64_t rows, int64_t columns);
+    void (*total)(float *sums, int64_t step, const float *v, int64_t n);
+    void (*fold)(float *sums, const float *v, int64_t ld, int64_t rows, int64_t columns);
     void (*from_bytes)(float *to, const unsigned char *from, int64_t n);
     void (*to_bytes)(unsigned char *to, const float *from, int64_t n);
 };
 
-/* A tape made ready: its loop seen as rows × columns, a slot for every value. */
-typedef struct cpu_program cpu_program;
+/* A tape made ready. Its loop is brought into the fewest axes, two at least, whose last two are the rows and columns of
+ * blocks. A sum is taken over the parts into which its axes are cut, in a fixed order, then over the parts in a fixed tree;
+ * the parts are a product's grains, and a tape's tiles. */
+#define CPU_LOOP_RANK (NILU_MAX_RANK + 1)
+#define CPU_MAX_TEMPS (4 * REWRITE_MAX_STEPS + GRAPH_MAX_OUT)
+#define CPU_GRAIN 16 /* rows, and columns, of a part of a product's sum */
+typedef struct cpu_tape_input {
+    int input;                     /* of the call */
+    bool bytes, along, down;       /* bool in memory; does it change from column to column, row to row? */
+    bool brought, once;            /* it does not lie as a block needs it, and is brought into one; one for all blocks */
+    int64_t stride[CPU_LOOP_RANK]; /* in elements */
+} cpu_tape_input;
+typedef struct cpu_tape_end {
+    int place;
+    bool bytes, sum;
+    bool lanes;                  /* of a packed sum: whole blocks are added up, it goes over all rows of a block */
+    bool over[CPU_LOOP_RANK];    /* of a sum: the axes it is taken over */
+    int64_t kept, cuts;          /* numbers that are left; parts that are added up */
+    int64_t unit[CPU_LOOP_RANK]; /* what a step along an axis means in the output, 0 along those summed over */
+    size_t partial;              /* where the parts are in the scratch: [cuts, kept] */
+    size_t sums;                 /* where those of one box are in `local` */
+} cpu_tape_end;
+typedef struct cpu_program {
+    const cpu_tape_table *isa;
+    bool product;
+    bool packed;                                /* rows are so short that a block takes several, brought together */
+    int rank, flat;                             /* flat: the first axis of those that a packed block may cross */
+    int64_t dim[CPU_LOOP_RANK];
+    int64_t ext[CPU_LOOP_RANK], cuts[CPU_LOOP_RANK]; /* of a tile; tiles along each axis */
+    int64_t block;                              /* numbers of a block */
+    int nin, nstep, fixed, ntemp, nend;         /* fixed: steps that come first and change along no axis of a block */
+    bool down[CPU_MAX_TEMPS], along[CPU_MAX_TEMPS]; /* of temporaries: along which axes of a block they change */
+    bool far;                                   /* too much for the caches: ask for what comes next */
+    size_t local, scratch;                      /* bytes */
+    uint32_t in_place[GRAPH_MAX_OUT];           /* as cpu_job's */
+    cpu_tape_input in[REWRITE_MAX_INPUTS];
+    cpu_tape_end end[GRAPH_MAX_OUT];
+    cpu_step step[];
+} cpu_program;
 /* NULL, or why tape `t` of node `n` has no program. Where n is a product, value 0 of the tape is the product's tile, and
- * n's inputs are the product's two operands, then the tape's inputs from 1 on. */
+ * n's inputs are the product's two operands, then the tape's inputs from 1 on. Static text. */
 const char *cpu_program_refuses(const nilu_node *n, const rewrite_tape *t);
-size_t cpu_program_size(const rewrite_tape *t);
-/* Makes the program of a tape that is not refused in `p`, of cpu_program_size bytes. Nothing of `t` is kept. */
-void cpu_program_make(cpu_program *p, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa);
-/* The loop as rows and columns; of a product those of its result. */
-void cpu_program_loop(const cpu_program *p, int64_t *rows, int64_t *columns);
-size_t cpu_program_local(const cpu_program *p);
-/* Bytes for the partial sums of a loop that is cut into down × across tiles; 0: there are no sums, and no folds. */
-size_t cpu_program_scratch(const cpu_program *p, int64_t down, int64_t across);
-/* Which outputs may lie where which inputs of the call lie, as cpu_job.in_place. */
-void cpu_program_in_place(const cpu_program *p, uint32_t in_place[GRAPH_MAX_OUT]);
+/* The program of a tape that is not refused, one block from base_alloc. Nothing of `t` is kept. A kernel gives it
+ * p->scratch bytes that stay (`partial`), and each thread p->local bytes. */
+nilu_status cpu_program_new(nilu *nl, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa, cpu_program **p);
+size_t cpu_program_bytes(const cpu_program *p); /* it may be copied to elsewhere */
+/* Tiles of a tape, in the grid of p->cuts. */
+int64_t cpu_program_tiles(const cpu_program *p);
+void cpu_program_run(const cpu_program *p, const nilu_call *c, int64_t begin, int64_t end, char *partial, void *local);
+/* Of a product: runs the chain on rows r0 .. r1-1, columns c0 .. c1-1. Where it has sums, r0 and c0 must be multiples of
+ * CPU_GRAIN, on every instruction set, or sums would depend on it. The tile stays as it was. */
 typedef struct cpu_rect {
-    int64_t down, across;   /* of the grid of tiles */
-    int64_t row, column;    /* this tile's place in it */
-    int64_t r0, r1, c0, c1; /* what of the loop it covers */
-    const float *tile;      /* of a product: element (r, c) is tile[(r - r0) * ld + c - c0] */
+    int64_t r0, r1, c0, c1;
+    float *tile; /* element (r, c) is tile[(r - r0) * ld + c - c0] */
     int64_t ld;
 } cpu_rect;
-/* Runs the chain on one tile; sums become partial sums in c->scratch from `partial` on. */
 void cpu_program_rect(const cpu_program *p, const nilu_call *c, const cpu_rect *r, char *partial, void *local);
-/* The partial sums are added up, in the order of the tiles: pieces begin .. end-1 of cpu_program_folds. */
-int64_t cpu_program_folds(const cpu_program *p);
-void cpu_program_fold(const cpu_program *p, const nilu_call *c, int64_t down, int64_t across, const char *partial, int64_t begin,
-                      int64_t end);
+/* What is left to be done when all tiles have run, in pieces that any thread may take: sums that no tile could finish. Of a
+ * product, `down` and `across` say how many tiles there are; of a tape they are 0. */
+int64_t cpu_program_folds(const cpu_program *p, int64_t down, int64_t across);
+void cpu_program_fold(const cpu_program *p, const nilu_call *c, int64_t down, int64_t across, const char *partial,
+                      int64_t begin, int64_t end);
 
 /* ---- for cutting */
 static inline int64_t cpu_ceil_div(int64_t a, int64_t b)
@@ -175,6 +224,7 @@ typedef struct cpu_gemm {
     nilu_dtype type;                      /* of the operands in memory */
     const cpu_gemm_table *isa;
     bool swap;                            /* rows of p are columns of the result */
+    bool chained;                         /* a chain follows: tiles begin at multiples of CPU_GRAIN */
     int64_t rows, columns;                /* of p and q: m, n or n, m */
     cpu_operand p, q;
     int64_t tile_rows, tile_columns, down, across; /* tiles of one matrix: `down` in a column of tiles, then the next */

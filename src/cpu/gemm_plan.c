@@ -135,6 +135,8 @@ static cut best_cut(const cpu_gemm *g, bool copy_p, bool copy_q)
                     continue;
                 if (g->swap && parts[i] > 1)
                     rows = round_up(rows, LINE / size_of(g));
+                if (g->chained && parts[i] > 1)
+                    rows = round_up(rows, CPU_GRAIN);
                 cut c = weigh(g, copy_p, copy_q, rows, columns, strip);
                 if (best.cost < 0 || c.cost < best.cost)
                     best = c;
@@ -242,6 +244,7 @@ void cpu_gemm_plan(const nilu_node *n, const cpu_isa *isa, bool ta, bool tb, boo
     g->type = n->in[0]->dtype;
     g->form = g->type == NILU_F64 ? CPU_F64 : bf16 || g->type == NILU_BF16 ? CPU_ROUNDED : CPU_F32;
     g->isa = g->form == CPU_ROUNDED ? isa->gemm_bf16 : isa->gemm;
+    g->chained = whole;
     shape_of(n, ta, tb, g);
     if (g->m == 0 || g->n == 0 || g->batches == 0)
         return;

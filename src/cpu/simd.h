@@ -16,7 +16,16 @@
 #define ISA(name) ISA_PASTE(name, CPU_ISA)
 
 #define LANES 16
+#if defined(__AVX2__)
+#define SIMD_MASKS /* loads and stores of some lanes are cheap */
+#endif
 #define SIMD_FN static inline __attribute__((always_inline, unused))
+/* What is long without vector instructions is called there, and inlined elsewhere. */
+#if defined(__AVX2__) || defined(__ARM_NEON)
+#define SIMD_CALL SIMD_FN
+#else
+#define SIMD_CALL static __attribute__((noinline, unused))
+#endif
 #if defined(__clang__)
 #define SIMD_UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -67,7 +76,7 @@ R_UNARY(ceil, rf, rf, _mm512_roundscale_ps(a, _MM_FROUND_TO_POS_INF | _MM_FROUND
 R_BINARY(lt, rm, rf, rf, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ))
 R_BINARY(le, rm, rf, rf, _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ))
 R_BINARY(eq, rm, rf, rf, _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ))
-R_BINARY(both, rm, rm, rm, (rm)(a & b))
+R_BINARY(both, rm, rm, rm, (rm)(a &b))
 R_BINARY(either, rm, rm, rm, (rm)(a | b))
 R_UNARY(not, rm, rm, (rm)~a)
 R_UNARY(any, int, rm, a != 0)
@@ -186,8 +195,7 @@ typedef ri rm;
     SIMD_FN rf r_##name(rf a)                                                                                          \
     {                                                                                                                  \
         rf z;                                                                                                          \
-        SIMD_UNROLL for (int i = 0; i < R_LANES; i++)                                                                  \
-            z[i] = expression(a[i]);                                                                                   \
+        SIMD_UNROLL for (int i = 0; i < R_LANES; i++) z[i] = expression(a[i]);                                         \
         return z;                                                                                                      \
     }
 R_UNARY(set, rf, float, ((rf){a, a, a, a}))
@@ -207,8 +215,7 @@ R_BINARY(mul, rf, rf, rf, a *b)
 R_BINARY(div, rf, rf, rf, a / b)
 SIMD_FN rf r_fma(rf a, rf b, rf c)
 {
-    SIMD_UNROLL for (int i = 0; i < R_LANES; i++)
-        c[i] = fmaf(a[i], b[i], c[i]);
+    SIMD_UNROLL for (int i = 0; i < R_LANES; i++) c[i] = fmaf(a[i], b[i], c[i]);
     return c;
 }
 R_TERNARY(fnma, rf, rf, rf, rf, r_fma(-a, b, c))
@@ -238,8 +245,8 @@ R_UNARY(to_float, rf, ri, __builtin_convertvector(a, rf))
 SIMD_FN ri r_to_int(rf a) /* what does not fit becomes the smallest number, as on x86 */
 {
     ri z;
-    SIMD_UNROLL for (int i = 0; i < R_LANES; i++)
-        z[i] = a[i] >= -2147483648.0f && a[i] < 2147483648.0f ? (int32_t)rintf(a[i]) : INT32_MIN;
+    SIMD_UNROLL for (int i = 0; i < R_LANES; i++) z[i] =
+        a[i] >= -2147483648.0f && a[i] < 2147483648.0f ? (int32_t)rintf(a[i]) : INT32_MIN;
     return z;
 }
 R_UNARY(bits, ri, rf, (ri)a)
@@ -265,8 +272,9 @@ typedef struct vm {
         V_EACH z.r[p] = r_##name(a);                                                                                   \
         return z;                                                                                                      \
     }
-#define V_UNARY(name, Z, A)                                                                                            \
-    SIMD_FN Z v_##name(A a)                                                                                            \
+#define V_UNARY(name, Z, A) V_UNARY_AS(SIMD_FN, name, Z, A)
+#define V_UNARY_AS(kind, name, Z, A)                                                                                   \
+    kind Z v_##name(A a)                                                                                               \
     {                                                                                                                  \
         Z z;                                                                                                           \
         V_EACH z.r[p] = r_##name(a.r[p]);                                                                              \
@@ -279,8 +287,9 @@ typedef struct vm {
         V_EACH z.r[p] = r_##name(a.r[p], b.r[p]);                                                                      \
         return z;                                                                                                      \
     }
-#define V_TERNARY(name, Z, A, B, C)                                                                                    \
-    SIMD_FN Z v_##name(A a, B b, C c)                                                                                  \
+#define V_TERNARY(name, Z, A, B, C) V_TERNARY_AS(SIMD_FN, name, Z, A, B, C)
+#define V_TERNARY_AS(kind, name, Z, A, B, C)                                                                           \
+    kind Z v_##name(A a, B b, C c)                                                                                     \
     {                                                                                                                  \
         Z z;                                                                                                           \
         V_EACH z.r[p] = r_##name(a.r[p], b.r[p], c.r[p]);                                                              \
@@ -299,14 +308,14 @@ V_BINARY(add, vf, vf, vf)
 V_BINARY(sub, vf, vf, vf)
 V_BINARY(mul, vf, vf, vf)
 V_BINARY(div, vf, vf, vf)
-V_TERNARY(fma, vf, vf, vf, vf) /* a * b + c, rounded once */
-V_TERNARY(fnma, vf, vf, vf, vf) /* c - a * b, rounded once */
-V_BINARY(min, vf, vf, vf) /* a < b ? a : b, so b where either is NaN */
-V_BINARY(max, vf, vf, vf) /* a > b ? a : b */
-V_UNARY(sqrt, vf, vf)
-V_UNARY(round, vf, vf) /* to nearest, ties to even */
-V_UNARY(floor, vf, vf)
-V_UNARY(ceil, vf, vf)
+V_TERNARY_AS(SIMD_CALL, fma, vf, vf, vf, vf)  /* a * b + c, rounded once */
+V_TERNARY_AS(SIMD_CALL, fnma, vf, vf, vf, vf) /* c - a * b, rounded once */
+V_BINARY(min, vf, vf, vf)                     /* a < b ? a : b, so b where either is NaN */
+V_BINARY(max, vf, vf, vf)                     /* a > b ? a : b */
+V_UNARY_AS(SIMD_CALL, sqrt, vf, vf)
+V_UNARY_AS(SIMD_CALL, round, vf, vf) /* to nearest, ties to even */
+V_UNARY_AS(SIMD_CALL, floor, vf, vf)
+V_UNARY_AS(SIMD_CALL, ceil, vf, vf)
 V_BINARY(lt, vm, vf, vf) /* comparisons with NaN are false */
 V_BINARY(le, vm, vf, vf)
 V_BINARY(eq, vm, vf, vf)
@@ -320,8 +329,8 @@ V_BINARY(iand, vi, vi, vi)
 V_BINARY(ior, vi, vi, vi)
 V_BINARY(ixor, vi, vi, vi)
 V_SHIFT(shl)
-V_SHIFT(sar) /* arithmetic */
-V_UNARY(to_int, vi, vf) /* to nearest; where it does not fit the result is any */
+V_SHIFT(sar)                          /* arithmetic */
+V_UNARY_AS(SIMD_CALL, to_int, vi, vf) /* to nearest; where it does not fit the result is any */
 V_UNARY(to_float, vf, vi)
 V_UNARY(bits, vi, vf)
 V_UNARY(of_bits, vf, vi)
@@ -361,7 +370,7 @@ SIMD_FN void v_store_n(float *at, vf v, int64_t n)
     _mm256_maskstore_ps(at + 8, simd_first(n - 8), v.r[1]);
 }
 #else
-SIMD_FN vf v_load_n(const float *at, int64_t n)
+SIMD_CALL vf v_load_n(const float *at, int64_t n)
 {
     float whole[LANES] = {0};
     memcpy(whole, at, (size_t)n * sizeof *at);

@@ -1,126 +1,495 @@
-/* Tapes: the loop is cut into tiles, a tile into blocks of 256 numbers, and every step of the chain runs over one block
- * before the next step does, so that what is between two steps never leaves the first-level cache.
- *
- * The loop is seen as rows × columns: columns are the trailing axes along which each input lies as the loop does or does not
- * change at all, and which every sum takes together; the other axes are rows. A block is a piece of a long row, or several
- * short ones. Where an input's piece lies in memory as the block does, it is read there; else it is brought into a slot.
- *
- * Bits: a sum is taken over the blocks of a tile in their order, and over the tiles in theirs, in double. Tiles are cut by
- * shape alone. */
+/* A tape becomes a program: its loop is brought into the fewest axes and cut into tiles, its ops become steps, the longest
+ * chains that the table of steps knows, and every value gets a place. */
 #include "cpu/cpu.h"
 
 #include <string.h>
 
-#define MAX_VALUES (REWRITE_MAX_INPUTS + REWRITE_MAX_STEPS)
 #define ROUND(n) (((n) + 15) & ~(int64_t)15)
+#define LINE(bytes) (((bytes) + 63) & ~(size_t)63)
+#define MAX_DRAFTS CPU_MAX_TEMPS /* steps, and copies of their operands */
+#define MAX_VALUES (REWRITE_MAX_INPUTS + MAX_DRAFTS)
 
-typedef struct source {
-    bool tile, bytes;             /* a product's tile; bool in memory */
-    bool moves_down, moves_along; /* does it change from row to row, from column to column? */
-    bool even;                    /* row r begins at r * pitch; else `stride` by the leading axes */
-    int64_t pitch;
-    int64_t stride[NILU_MAX_RANK];
-    int input; /* of the call */
-} source;
+enum { CHANGES_DOWN = 1, CHANGES_ALONG = 2, CHANGES = 3 };
 
-typedef struct step {
+/* A step of the program while it is made. */
+typedef struct draft {
     cpu_step_fn run;
-    ops_scalar_fn scalar; /* where there is no `run` */
-    int arg[3];           /* values; -1: none */
-    int slot;
     float p[2];
-    double wide[2];
-} step;
+    int value, arg[CPU_MAX_OPERANDS]; /* values; -1: none */
+} draft;
 
-typedef enum sink_kind { STORE, SUM_ROWS, SUM_COLUMNS, SUM_ALL } sink_kind; /* SUM_ROWS: over rows, one sum a column */
-typedef struct sink {
-    int value;
-    sink_kind kind;
-    bool bytes;
-    bool direct; /* the step that makes it may write it to its place */
-} sink;
-
-struct cpu_program {
-    const cpu_tape_table *isa;
-    int64_t rows, columns;
-    int leading; /* axes that are rows */
-    int64_t dim[NILU_MAX_RANK];
-    int nin, nstep, nend, slots;
-    source source[REWRITE_MAX_INPUTS];
-    sink sink[GRAPH_MAX_OUT];
-    step step[];
-};
-
-/* ---- the loop as rows and columns */
-
-static int64_t product_of(nilu_shape s, int from, int to)
-{
-    int64_t n = 1;
-    for (int d = from; d < to; d++)
-        n *= s.dim[d];
-    return n;
-}
-
-/* Does the input lie along axes from .. rank-1 as the loop does (1), stay the same (0), or neither (-1)? */
-static int along(nilu_shape loop, const int64_t *stride, int from)
-{
-    bool still = true, dense = true;
-    int64_t unit = 1;
-    for (int d = loop.rank - 1; d >= from; unit *= loop.dim[d], d--) {
-        if (loop.dim[d] == 1)
-            continue;
-        still &= stride[d] == 0;
-        dense &= stride[d] == unit;
-    }
-    return still ? 0 : dense ? 1 : -1;
-}
-
-/* Are all, or none, of the axes from .. to-1 that are longer than 1 among `axes`? 1, 0, or -1 for some. */
-static int taken(nilu_shape loop, const nilu_axes *axes, int from, int to)
-{
-    int in = 0, out = 0;
-    for (int d = from; d < to; d++) {
-        bool named = false;
-        for (int i = 0; i < axes->n; i++)
-            named |= axes->at[i] == d;
-        if (loop.dim[d] != 1)
-            *(named ? &in : &out) += 1;
-    }
-    return in && out ? -1 : in > 0;
-}
+typedef struct maker {
+    const nilu_node *node;
+    const rewrite_tape *t;
+    cpu_program *p;
+    int nvalue, ndraft;
+    int full;                /* the class of what changes with every number of a block */
+    int same[MAX_VALUES];    /* the value that it is: itself, or a cast's operand */
+    int class[MAX_VALUES];   /* along which axes of a block it changes */
+    int uses[MAX_VALUES];    /* steps and ends that read it */
+    bool inside[MAX_VALUES]; /* of a longer step */
+    int place[MAX_VALUES];   /* -1: none yet; of outputs OUTPUT + e until the temporaries are counted */
+    draft step[MAX_DRAFTS];
+} maker;
+#define OUTPUT 1000
 
 static int shift_of(const nilu_node *n)
 {
-    return n->op == &rewrite_op_product ? 1 : 0;
+    return n->op == &rewrite_op_product ? 1
+                                        : 0; /* node input of tape input k is k + shift, but for the product itself */
 }
 
-static void strides_of(const nilu_node *n, const rewrite_tape *t, int k, int64_t stride[NILU_MAX_RANK])
+static const char *step_name(const rewrite_step *s)
 {
-    ops_strides(n->in[k + shift_of(n)]->shape, t->loop, stride);
+    return s->op->elementwise ? s->op->name : "truth"; /* a cast to bool; to f32 it does nothing */
 }
 
-static bool splits_at(const nilu_node *n, const rewrite_tape *t, int at)
+/* ---- the loop */
+
+static bool summed(const rewrite_end *end, int axis)
 {
-    int64_t stride[NILU_MAX_RANK];
-    for (int k = shift_of(n); k < t->nin; k++) {
-        strides_of(n, t, k, stride);
-        if (along(t->loop, stride, at) < 0)
+    for (int i = 0; i < end->axes.n; i++)
+        if (end->axes.at[i] == axis)
+            return true;
+    return false;
+}
+
+/* The program's axis `at` is axis `axis` of the loop; -1: none, but one of length 1. */
+static void add_axis(maker *m, int at, int64_t dim, int axis, int64_t (*stride)[NILU_MAX_RANK])
+{
+    cpu_program *p = m->p;
+    p->dim[at] = dim;
+    for (int k = shift_of(m->node); k < p->nin; k++)
+        p->in[k].stride[at] = axis < 0 ? 0 : stride[k][axis];
+    for (int e = 0; e < p->nend; e++)
+        p->end[e].over[at] = axis >= 0 && p->end[e].sum && summed(&m->t->end[e], axis);
+}
+
+/* Is axis d of the loop the continuation of the program's last axis, for every input and every sum? */
+static bool goes_on(const maker *m, int d, int64_t (*stride)[NILU_MAX_RANK])
+{
+    const cpu_program *p = m->p;
+    const int last = p->rank - 1;
+    for (int k = shift_of(m->node); k < p->nin; k++)
+        if (p->in[k].stride[last] != stride[k][d] * m->t->loop.dim[d])
             return false;
-    }
-    for (int e = 0; e < t->nend; e++)
-        if (t->end[e].sum &&
-            (taken(t->loop, &t->end[e].axes, 0, at) < 0 || taken(t->loop, &t->end[e].axes, at, t->loop.rank) < 0))
+    for (int e = 0; e < p->nend; e++)
+        if (p->end[e].sum && p->end[e].over[last] != summed(&m->t->end[e], d))
             return false;
     return true;
 }
 
-/* The number of leading axes that are rows, the fewest possible; -1: there is no such cut. A product has one. */
-static int split(const nilu_node *n, const rewrite_tape *t)
+static void find_axes(maker *m)
 {
-    for (int at = shift_of(n); at <= t->loop.rank; at++)
-        if (splits_at(n, t, at))
-            return at;
+    cpu_program *p = m->p;
+    const nilu_shape loop = m->t->loop;
+    int64_t stride[REWRITE_MAX_INPUTS][NILU_MAX_RANK], all = 1;
+    for (int k = shift_of(m->node); k < p->nin; k++)
+        ops_strides(m->node->in[k + shift_of(m->node)]->shape, loop, stride[k]);
+    for (int d = 0; d < loop.rank; d++) {
+        if (!p->product && loop.dim[d] == 1)
+            continue;
+        if (!p->product && p->rank && goes_on(m, d, stride))
+            add_axis(m, p->rank - 1, p->dim[p->rank - 1] * loop.dim[d], d, stride);
+        else
+            add_axis(m, p->rank++, loop.dim[d], d, stride);
+    }
+    for (; p->rank < 2; p->rank++) { /* there are always rows and columns */
+        p->dim[1] = p->dim[0];
+        for (int k = 0; k < p->nin; k++)
+            p->in[k].stride[1] = p->in[k].stride[0];
+        for (int e = 0; e < p->nend; e++)
+            p->end[e].over[1] = p->end[e].over[0];
+        add_axis(m, 0, 1, -1, stride);
+    }
+    for (int d = 0; d < p->rank; d++)
+        all *= p->dim[d];
+    for (int k = 0; k < p->nin; k++) {
+        cpu_tape_input *in = &p->in[k];
+        in->input = k + shift_of(m->node);
+        in->bytes = !(p->product && k == 0) && m->node->in[in->input]->dtype == NILU_BOOL;
+        in->along = (p->product && k == 0) || in->stride[p->rank - 1] != 0;
+        in->down = (p->product && k == 0) || in->stride[p->rank - 2] != 0;
+    }
+    for (int e = 0; e < p->nend; e++) {
+        cpu_tape_end *end = &p->end[e];
+        end->kept = 1;
+        for (int d = p->rank - 1; d >= 0; d--) {
+            end->unit[d] = end->over[d] ? 0 : end->kept;
+            end->kept *= end->over[d] ? 1 : p->dim[d];
+        }
+    }
+    p->far = all * 4 * (p->nin + p->nend) > 700000;
+}
+
+/* ---- tiles and blocks */
+
+#define TILE 4096      /* numbers of a tile; the caches of the next level hold what it reads and writes */
+#define SUM_TILE 16384 /* of one with sums: fewer parts to add up */
+#define SHORT 32       /* rows shorter than this are packed */
+
+static int64_t tile_size(const cpu_program *p)
+{
+    int64_t n = 1;
+    for (int d = 0; d < p->rank; d++)
+        n *= p->ext[d];
+    return n;
+}
+
+static bool any_over(const cpu_program *p, int axis)
+{
+    bool over = false;
+    for (int e = 0; e < p->nend; e++)
+        over |= p->end[e].over[axis];
+    return over;
+}
+
+/* Axes that no sum is taken over are cut first, the outermost before the others: that costs nothing. */
+static void cut_tiles(cpu_program *p)
+{
+    const int inner = p->rank - 1;
+    bool sums = false;
+    for (int d = 0; d < p->rank; d++) {
+        p->ext[d] = p->dim[d];
+        sums |= any_over(p, d);
+    }
+    const int64_t most = sums ? SUM_TILE : TILE;
+    for (int pass = 0; pass < 2 && !p->product && tile_size(p) > 0; pass++)
+        for (int d = 0; d < p->rank; d++) {
+            if (any_over(p, d) != (pass == 1) || (d == inner && p->packed))
+                continue;
+            const int64_t least = d < inner ? 1 : pass ? most : CPU_BLOCK, parts = cpu_ceil_div(tile_size(p), most);
+            int64_t ext = cpu_ceil_div(p->dim[d], parts);
+            if (ext < least)
+                ext = least;
+            if (d == inner)
+                ext = ROUND(ext);
+            p->ext[d] = cpu_least(ext, p->dim[d]);
+        }
+    for (int d = 0; d < p->rank; d++)
+        p->cuts[d] = p->ext[d] ? cpu_ceil_div(p->dim[d], p->ext[d]) : 0;
+}
+
+/* Short rows are packed, if there are others that they can be packed with. */
+static void choose_blocks(cpu_program *p)
+{
+    const int inner = p->rank - 1;
+    const int64_t columns = p->dim[inner], rows = p->dim[inner - 1];
+    p->packed = !p->product && rows > 1 && (columns < SHORT || (p->rank > 2 && rows * columns < CPU_BLOCK / 2));
+    p->block = p->product ? 2 * CPU_BLOCK : CPU_BLOCK;
+    if (columns > CPU_BLOCK / 2 && p->packed)
+        p->packed = false;
+    cut_tiles(p);
+    for (p->flat = inner; p->flat > 0 && p->ext[p->flat] == p->dim[p->flat];)
+        p->flat--;
+    if (!p->packed)
+        p->flat = inner - 1;
+    for (int k = 0; k < p->nin; k++) {
+        cpu_tape_input *in = &p->in[k];
+        if (p->product && k == 0)
+            continue;
+        bool dense = true, still = true;
+        int64_t unit = 1;
+        for (int d = inner; d >= 0; unit *= p->dim[d--]) {
+            dense &= d < p->flat || p->dim[d] == 1 || in->stride[d] == unit;
+            still &= d < p->flat || in->stride[d] == 0;
+        }
+        in->brought = in->bytes || (p->packed && !dense && !still);
+        if (p->packed)
+            in->along = in->down = !still;
+        in->once = in->brought;
+        for (int d = p->flat; d < inner + !p->packed; d++)
+            in->once &= in->stride[d] == 0;
+    }
+}
+
+/* ---- steps */
+
+typedef struct found {
+    int arg[CPU_MAX_OPERANDS];
+    float p[2];
+    int np, ninside, inside[8];
+    bool copies; /* numbers may stand for vectors: they will be copied into blocks */
+} found;
+
+static const rewrite_step *maker_of(const maker *m, int v)
+{
+    return v >= m->t->nin && v < m->t->nin + m->t->nstep ? &m->t->step[v - m->t->nin] : NULL;
+}
+
+/* Operand letters are capital where the operand changes along the innermost axis along which the step's result does. */
+static bool is_vector(const maker *m, int v, int result)
+{
+    const int class = m->class[result];
+    return m->class[v] & (class & CHANGES_ALONG  ? CHANGES_ALONG
+                          : class & CHANGES_DOWN ? CHANGES_DOWN
+                                                 : 0) ||
+           class == 0;
+}
+
+static bool either_order(const nilu_op *op)
+{
+    return op == &nilu_op_add || op == &nilu_op_mul || op == &nilu_op_maximum || op == &nilu_op_minimum;
+}
+
+/* Does the pattern at `at` fit value v of the step that makes value `result`? Returns what follows it, or NULL. */
+static const char *fit(const maker *m, const char *at, int v, int result, found *f)
+{
+    v = m->same[v];
+    if (at[1] == ',' || at[1] == ')') {
+        const bool vector = *at >= 'A' && *at <= 'Z';
+        int *arg = &f->arg[*at - (vector ? 'A' : 'a')];
+        if (is_vector(m, v, result) ? !vector : vector && !f->copies)
+            return NULL;
+        if (*arg >= 0 && *arg != v)
+            return NULL;
+        *arg = v;
+        return at + 1;
+    }
+    const rewrite_step *s = maker_of(m, v);
+    if (!s || (v != result && (m->uses[v] != 1 || m->inside[v])))
+        return NULL;
+    const char *name = step_name(s);
+    const size_t length = strlen(name);
+    if (strncmp(at, name, length) != 0 || (at[length] != '(' && at[length] != '*'))
+        return NULL;
+    at += length;
+    for (int k = 0; *at == '*'; at++, k++)
+        f->p[f->np++] = (float)s->p[k];
+    if (v != result)
+        f->inside[f->ninside++] = v;
+    const found before = *f;
+    const char *end = at + 1, *first = NULL;
+    if (either_order(s->op)) {
+        end = fit(m, at + 1, s->arg[0], result, f);
+        end = end ? fit(m, end + 1, s->arg[1], result, f) : NULL;
+        if (end)
+            return end + 1;
+        *f = before;
+        first = fit(m, at + 1, s->arg[1], result, f);
+        end = first ? fit(m, first + 1, s->arg[0], result, f) : NULL;
+        return end ? end + 1 : NULL;
+    }
+    for (int k = 0; k < 3 && s->arg[k] >= 0; k++) {
+        end = fit(m, end, s->arg[k], result, f);
+        if (!end)
+            return NULL;
+        end++; /* the comma, or the bracket */
+    }
+    return end;
+}
+
+/* The first row of the table that fits. */
+static const cpu_tape_row *find_row(const maker *m, int v, bool copies, found *f)
+{
+    for (int i = 0; i < m->p->isa->rows; i++) {
+        const cpu_tape_row *row = &m->p->isa->row[i];
+        *f = (found){.arg = {-1, -1, -1, -1, -1}, .copies = copies};
+        if (fit(m, row->pattern, v, v, f))
+            return row;
+    }
+    return NULL;
+}
+
+static draft *add_draft(maker *m, cpu_step_fn run, int value)
+{
+    draft *d = &m->step[m->ndraft++];
+    *d = (draft){.run = run, .value = value, .arg = {-1, -1, -1, -1, -1}};
+    return d;
+}
+
+/* A step that copies v, and the new value's number. */
+static int add_copy(maker *m, int v, int class)
+{
+    const int copy = m->nvalue++;
+    m->same[copy] = copy;
+    m->class[copy] = class;
+    m->place[copy] = -1;
+    const char *pattern = is_vector(m, v, copy) ? "copy(A)" : "copy(a)";
+    for (int i = 0; i < m->p->isa->rows; i++)
+        if (strcmp(m->p->isa->row[i].pattern, pattern) == 0)
+            add_draft(m, m->p->isa->row[i].run, copy)->arg[0] = v;
+    return copy;
+}
+
+static void look_at_values(maker *m)
+{
+    const rewrite_tape *t = m->t;
+    const cpu_program *p = m->p;
+    const int inner = p->rank - 1;
+    m->full =
+        (p->dim[inner - 1] > 1 && !p->packed ? CHANGES_DOWN : 0) | (p->dim[inner] > 1 || p->packed ? CHANGES_ALONG : 0);
+    m->nvalue = t->nin + t->nstep;
+    for (int v = 0; v < m->nvalue; v++) {
+        m->same[v] = v;
+        m->place[v] = v < t->nin ? v : -1;
+        if (v < t->nin) {
+            m->class[v] = ((p->in[v].down ? CHANGES_DOWN : 0) | (p->in[v].along ? CHANGES_ALONG : 0)) & m->full;
+            continue;
+        }
+        const rewrite_step *s = maker_of(m, v);
+        if (!s->op->elementwise && s->dtype == NILU_F32)
+            m->same[v] = m->same[s->arg[0]];
+        for (int k = 0; k < 3 && s->arg[k] >= 0; k++) {
+            m->class[v] |= m->class[s->arg[k]];
+            m->uses[m->same[s->arg[k]]] += m->same[v] == v;
+        }
+    }
+    for (int e = 0; e < t->nend; e++)
+        m->uses[m->same[t->end[e].value]] += 2; /* not inside of anything */
+}
+
+/* From the last step to the first, so that each is looked at when all that read it have been. */
+static void choose_steps(maker *m)
+{
+    const rewrite_tape *t = m->t;
+    const cpu_tape_row *row[REWRITE_MAX_STEPS];
+    found f[REWRITE_MAX_STEPS];
+    for (int s = t->nstep - 1; s >= 0; s--) {
+        const int v = t->nin + s;
+        if (m->same[v] != v || m->inside[v])
+            continue;
+        row[s] = find_row(m, v, false, &f[s]);
+        if (!row[s])
+            row[s] = find_row(m, v, true, &f[s]);
+        for (int i = 0; i < f[s].ninside; i++)
+            m->inside[f[s].inside[i]] = true;
+    }
+    for (int s = 0; s < t->nstep; s++) {
+        const int v = t->nin + s;
+        if (m->same[v] != v || m->inside[v])
+            continue;
+        for (int k = 0; k < CPU_MAX_OPERANDS;
+             k++) /* a row's capital letters want vectors; a copy does no harm to a number */
+            if (f[s].arg[k] >= 0 && f[s].copies && !is_vector(m, f[s].arg[k], v))
+                f[s].arg[k] = add_copy(m, f[s].arg[k], m->class[v]);
+        draft *d = add_draft(m, row[s]->run, v);
+        memcpy(d->p, f[s].p, sizeof d->p);
+        memcpy(d->arg, f[s].arg, sizeof d->arg);
+    }
+}
+
+/* What an output stores is written there by the step that makes it, if that makes a whole block; else by a copy. */
+static void choose_ends(maker *m)
+{
+    cpu_program *p = m->p;
+    for (int e = 0; e < p->nend; e++) {
+        cpu_tape_end *end = &p->end[e];
+        const bool tile = end->sum || end->bytes;
+        int v = m->same[m->t->end[e].value];
+        if (m->class[v] != m->full || (!tile && m->place[v] >= 0))
+            v = add_copy(m, v, m->full);
+        if (!tile)
+            m->place[v] = OUTPUT + e;
+        end->place = v; /* a value until all have places */
+    }
+}
+
+/* Steps that do not change within a block come first: they run once for many blocks. */
+static void order_steps(maker *m)
+{
+    draft sorted[MAX_DRAFTS];
+    int n = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < m->ndraft; i++)
+            if ((m->class[m->step[i].value] != 0) == pass)
+                sorted[n++] = m->step[i];
+        if (pass == 0)
+            m->p->fixed = n;
+    }
+    memcpy(m->step, sorted, sizeof *sorted * (size_t)n);
+}
+
+/* The last step that reads value v; ndraft: it is read when all steps have run; -1: by none. */
+static int last_reader(const maker *m, int v)
+{
+    for (int e = 0; e < m->p->nend; e++)
+        if (m->p->end[e].place == v && (m->p->end[e].sum || m->p->end[e].bytes))
+            return m->ndraft;
+    for (int i = m->ndraft - 1; i >= 0; i--)
+        for (int k = 0; k < CPU_MAX_OPERANDS; k++)
+            if (m->step[i].arg[k] == v)
+                return i;
     return -1;
+}
+
+/* A temporary block is free again when its value was read for the last time, also by the step that takes it over, if both
+ * lie alike. What a fixed step makes stays. */
+static void choose_places(maker *m)
+{
+    cpu_program *p = m->p;
+    int until[MAX_DRAFTS], class[MAX_DRAFTS];
+    for (int i = 0; i < m->ndraft; i++) {
+        const int v = m->step[i].value;
+        if (m->place[v] >= 0)
+            continue;
+        int slot = 0;
+        while (slot < p->ntemp && (until[slot] > i || class[slot] != m->class[v]))
+            slot++;
+        p->ntemp += slot == p->ntemp;
+        class[slot] = m->class[v];
+        until[slot] = i < p->fixed ? m->ndraft : last_reader(m, v);
+        if (until[slot] < i)
+            until[slot] = i;
+        m->place[v] = p->nin + slot;
+        p->down[slot] = m->class[v] & CHANGES_DOWN;
+        p->along[slot] = m->class[v] & CHANGES_ALONG;
+    }
+    for (int v = 0; v < m->nvalue; v++)
+        if (m->place[v] >= OUTPUT)
+            m->place[v] += p->nin + p->ntemp - OUTPUT;
+}
+
+/* An output may lie where an input lies if every step that reads it does so before, or while, the output is written. */
+static void allow_in_place(maker *m)
+{
+    cpu_program *p = m->p;
+    for (int e = 0; e < p->nend; e++) {
+        int written = m->ndraft; /* bytes: when all steps have run */
+        for (int i = 0; i < m->ndraft && !p->end[e].bytes; i++)
+            if (m->place[m->step[i].value] == p->nin + p->ntemp + e)
+                written = i;
+        for (int k = shift_of(m->node); k < p->nin && !p->end[e].sum; k++) {
+            const nilu_tensor *in = m->node->in[p->in[k].input], *out = &m->node->out[e];
+            if (in->dtype == out->dtype && base_same_shape(in->shape, out->shape) && p->in[k].input < 32 &&
+                (p->in[k].brought || last_reader(m, k) <= written))
+                p->in_place[e] |= 1u << p->in[k].input;
+        }
+    }
+}
+
+/* Where the parts of sums are: in the scratch, and, of one box, in `local` behind the blocks. */
+static void place_sums(maker *m)
+{
+    cpu_program *p = m->p;
+    const int inner = p->rank - 1;
+    p->local = (size_t)(p->ntemp + p->nin) * (size_t)(p->block + CPU_GRAIN) * sizeof(float);
+    for (int e = 0; e < p->nend; e++) {
+        cpu_tape_end *end = &p->end[e];
+        if (!end->sum)
+            continue;
+        end->lanes = p->packed;
+        for (int d = p->flat; d < inner; d++)
+            end->lanes &= end->over[d];
+        int64_t sums = 1;
+        end->cuts = 1;
+        for (int d = 0; d < p->rank; d++) {
+            if (end->over[d])
+                end->cuts *= p->product ? cpu_ceil_div(p->dim[d], CPU_GRAIN) : p->cuts[d];
+            else if (d < inner)
+                sums *= p->product ? CPU_GRAIN : p->ext[d];
+        }
+        sums *= end->lanes          ? p->block
+                : p->product        ? CPU_BLOCK
+                : !end->over[inner] ? p->ext[inner]
+                : p->packed         ? 1
+                                    : CPU_GRAIN;
+        end->sums = p->local;
+        p->local = LINE(p->local + (size_t)(sums + CPU_GRAIN) * sizeof(float));
+        end->partial = p->scratch;
+        if (end->cuts > 1)
+            p->scratch = LINE(p->scratch + (size_t)(end->kept * end->cuts) * sizeof(float));
+    }
 }
 
 static bool narrow(nilu_dtype dtype)
@@ -130,374 +499,69 @@ static bool narrow(nilu_dtype dtype)
 
 const char *cpu_program_refuses(const nilu_node *n, const rewrite_tape *t)
 {
+    bool all = true;
     for (int k = shift_of(n); k < t->nin; k++)
-        if (!narrow(n->in[k + shift_of(n)]->dtype))
-            return N_("tapes are f32 and bool");
+        all &= narrow(n->in[k + shift_of(n)]->dtype);
     for (int e = 0; e < t->nend; e++)
-        if (!narrow(t->end[e].dtype))
-            return N_("tapes are f32 and bool");
-    return split(n, t) < 0 ? N_("a sum takes some of the leading or trailing axes and leaves others") : NULL;
+        all &= narrow(t->end[e].dtype);
+    return all ? NULL : N_("tapes are f32 and bool");
 }
 
-/* ---- making a program */
-
-static void make_source(const nilu_node *n, const rewrite_tape *t, int k, cpu_program *p)
+static void make(maker *m)
 {
-    source *s = &p->source[k];
-    int64_t stride[NILU_MAX_RANK];
-    *s = (source){.tile = shift_of(n) && k == 0, .moves_down = true, .moves_along = true, .even = true};
-    if (s->tile)
-        return;
-    s->input = k + shift_of(n);
-    s->bytes = n->in[s->input]->dtype == NILU_BOOL;
-    strides_of(n, t, k, stride);
-    memcpy(s->stride, stride, sizeof s->stride);
-    s->moves_along = along(t->loop, stride, p->leading) == 1;
-    s->moves_down = false;
-    for (int d = p->leading - 1, inner = -1; d >= 0; d--) {
-        if (t->loop.dim[d] == 1)
-            continue;
-        s->moves_down |= stride[d] != 0;
-        if (inner < 0)
-            s->pitch = stride[d];
-        else
-            s->even &= stride[d] == stride[inner] * t->loop.dim[inner];
-        inner = d;
-    }
-}
-
-/* Which step reads value v last; nstep: it is needed when all steps have run; -1: never read. */
-static int last_reader(const rewrite_tape *t, int v)
-{
-    for (int e = 0; e < t->nend; e++)
-        if (t->end[e].value == v)
-            return t->nstep;
-    for (int s = t->nstep - 1; s >= 0; s--)
-        for (int k = 0; k < 3; k++)
-            if (t->step[s].arg[k] == v)
-                return s;
-    return -1;
-}
-
-/* Slots for the steps' values: one is free again when its value was read for the last time, also by the step that takes it
- * over. The first nin slots are the inputs'. */
-static int take_slots(const rewrite_tape *t, cpu_program *p)
-{
-    int owner[REWRITE_MAX_STEPS], used = 0;
-    for (int s = 0; s < t->nstep; s++) {
-        int slot = 0;
-        while (slot < used && last_reader(t, t->nin + owner[slot]) > s)
-            slot++;
-        owner[slot] = s;
-        used = slot == used ? used + 1 : used;
-        p->step[s].slot = t->nin + slot;
-    }
-    return t->nin + used;
-}
-
-static void make_sink(const rewrite_tape *t, int e, cpu_program *p)
-{
-    const rewrite_end *end = &t->end[e];
-    sink *s = &p->sink[e];
-    *s = (sink){.value = end->value, .kind = STORE, .bytes = end->dtype == NILU_BOOL};
-    if (end->sum) {
-        bool rows = taken(t->loop, &end->axes, 0, p->leading) == 1 || p->rows == 1;
-        bool columns = taken(t->loop, &end->axes, p->leading, t->loop.rank) == 1 || p->columns == 1;
-        if (end->axes.n == 0)
-            rows = columns = false;
-        s->kind = rows && columns ? SUM_ALL : rows ? SUM_ROWS : SUM_COLUMNS;
-        return;
-    }
-    /* Its place may be an input's: it may be written when all inputs have been read. */
-    int maker = end->value - t->nin;
-    s->direct = !s->bytes && maker >= 0;
-    for (int k = 0; k < t->nin; k++)
-        s->direct &= last_reader(t, k) <= maker;
-    for (int other = 0; other < e; other++)
-        s->direct &= t->end[other].value != end->value;
-}
-
-size_t cpu_program_size(const rewrite_tape *t)
-{
-    return sizeof(cpu_program) + (size_t)t->nstep * sizeof(step);
-}
-
-void cpu_program_make(cpu_program *p, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa)
-{
-    memset(p, 0, cpu_program_size(t));
-    p->isa = isa->tape;
-    p->leading = split(n, t);
-    p->rows = product_of(t->loop, 0, p->leading);
-    p->columns = product_of(t->loop, p->leading, t->loop.rank);
-    memcpy(p->dim, t->loop.dim, sizeof p->dim);
+    const rewrite_tape *t = m->t;
+    cpu_program *p = m->p;
+    p->product = m->node->op == &rewrite_op_product;
     p->nin = t->nin;
-    p->nstep = t->nstep;
     p->nend = t->nend;
-    for (int k = 0; k < t->nin; k++)
-        make_source(n, t, k, p);
-    for (int i = 0; i < t->nstep; i++) {
-        const rewrite_step *from = &t->step[i];
-        step *s = &p->step[i];
-        const char *name = from->op->elementwise ? from->op->name : from->dtype == NILU_BOOL ? "truth" : "cast";
-        s->run = p->isa->find(name);
-        s->scalar = s->run ? NULL : ops_scalar(from->op);
-        memcpy(s->arg, from->arg, sizeof s->arg);
-        for (int k = 0; k < 2; k++)
-            s->p[k] = (float)(s->wide[k] = from->p[k]);
+    for (int e = 0; e < t->nend; e++) {
+        p->end[e].sum = t->end[e].sum;
+        p->end[e].bytes = !t->end[e].sum && t->end[e].dtype == NILU_BOOL;
     }
-    p->slots = take_slots(t, p);
-    for (int e = 0; e < t->nend; e++)
-        make_sink(t, e, p);
-}
-
-void cpu_program_loop(const cpu_program *p, int64_t *rows, int64_t *columns)
-{
-    *rows = p->rows;
-    *columns = p->columns;
-}
-
-size_t cpu_program_local(const cpu_program *p)
-{
-    return (size_t)p->slots * CPU_BLOCK * sizeof(float);
-}
-
-static int64_t sums_of(const cpu_program *p, const sink *s)
-{
-    return s->kind == STORE ? 0 : s->kind == SUM_ROWS ? p->columns : s->kind == SUM_COLUMNS ? p->rows : 1;
-}
-
-static int64_t parts_of(const sink *s, int64_t down, int64_t across)
-{
-    return s->kind == SUM_ROWS ? down : s->kind == SUM_COLUMNS ? across : down * across;
-}
-
-size_t cpu_program_scratch(const cpu_program *p, int64_t down, int64_t across)
-{
-    int64_t n = 0;
+    find_axes(m);
+    choose_blocks(p);
+    look_at_values(m);
+    choose_steps(m);
+    choose_ends(m);
+    order_steps(m);
+    choose_places(m);
+    allow_in_place(m);
+    place_sums(m);
     for (int e = 0; e < p->nend; e++)
-        n += ROUND(sums_of(p, &p->sink[e])) * parts_of(&p->sink[e], down, across);
-    return (size_t)n * sizeof(float);
+        p->end[e].place = m->place[p->end[e].place];
 }
 
-void cpu_program_in_place(const cpu_program *p, uint32_t in_place[GRAPH_MAX_OUT])
+nilu_status cpu_program_new(nilu *nl, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa, cpu_program **out)
 {
-    for (int e = 0; e < p->nend; e++)
-        for (int k = 0; k < p->nin && p->sink[e].kind == STORE && !p->sink[e].bytes; k++) {
-            const source *s = &p->source[k];
-            bool same = !s->tile && !s->bytes && (s->moves_along || p->columns == 1) && (s->moves_down || p->rows == 1) &&
-                        (p->rows == 1 || (s->even && s->pitch == p->columns));
-            if (same)
-                in_place[e] |= 1u << s->input;
-        }
-}
-
-/* ---- running */
-
-/* What stays the same while a tile runs. */
-typedef struct run {
-    const cpu_program *p;
-    const nilu_call *c;
-    const cpu_rect *r;
-    float *local;
-    float *partial[GRAPH_MAX_OUT]; /* of this tile */
-    int64_t height, width;         /* of a block, at most */
-} run;
-
-static float *slot_of(const run *x, int slot)
-{
-    return x->local + (int64_t)slot * CPU_BLOCK;
-}
-
-static int64_t row_start(const cpu_program *p, const source *s, int64_t row)
-{
-    int64_t at = 0;
-    if (s->even)
-        return row * s->pitch;
-    for (int d = p->leading - 1; d >= 0; row /= p->dim[d], d--)
-        at += row % p->dim[d] * s->stride[d];
-    return at;
-}
-
-/* Numbers of one row from column c on into `to`. */
-static void bring_row(const run *x, const source *s, int64_t row, int64_t c, int64_t n, float *to)
-{
-    if (s->tile) {
-        memcpy(to, x->r->tile + (row - x->r->r0) * x->r->ld + c - x->r->c0, (size_t)n * sizeof *to);
-        return;
+    maker *m = base_calloc(nl, 1, sizeof *m);
+    cpu_program *p = base_calloc(nl, 1, sizeof *p + MAX_DRAFTS * sizeof *p->step);
+    *out = p;
+    if (!m || !p) {
+        base_free(nl, m);
+        base_free(nl, p);
+        *out = NULL;
+        return NILU_E_NO_MEMORY;
     }
-    const void *data = x->c->in[s->input].data;
-    int64_t at = row_start(x->p, s, row) + (s->moves_along ? c : 0);
-    if (!s->moves_along)
-        x->p->isa->fill(to, s->bytes ? (float)((const unsigned char *)data)[at] : ((const float *)data)[at], n);
-    else if (s->bytes)
-        x->p->isa->from_bytes(to, (const unsigned char *)data + at, n);
-    else
-        memcpy(to, (const float *)data + at, (size_t)n * sizeof *to);
-}
-
-/* Where in memory the block lies as it is needed; NULL: nowhere. */
-static const float *in_place_of(const run *x, const source *s, int64_t row, int64_t height, int64_t c, int64_t width)
-{
-    if (height * width % 16 || s->bytes || !s->moves_along)
-        return NULL;
-    if (s->tile)
-        return height == 1 || x->r->ld == width ? x->r->tile + (row - x->r->r0) * x->r->ld + c - x->r->c0 : NULL;
-    if (height > 1 && !(s->moves_down && s->even && s->pitch == width))
-        return NULL;
-    return (const float *)x->c->in[s->input].data + row_start(x->p, s, row) + c;
-}
-
-/* Inputs that are the same for every block of the tile are brought once. */
-static bool same_for_all(const run *x, const source *s)
-{
-    return !s->moves_down && (!s->moves_along || x->height > 1);
-}
-
-static void bring_block(const run *x, int k, int64_t row, int64_t height, int64_t c, int64_t width)
-{
-    for (int64_t i = 0; i < height; i++)
-        bring_row(x, &x->p->source[k], row + i, c, width, slot_of(x, k) + i * width);
-}
-
-static void put_row(const run *x, int e, const float *v, int64_t row, int64_t c, int64_t n)
-{
-    int64_t at = row * x->p->columns + c;
-    if (x->p->sink[e].bytes)
-        x->p->isa->to_bytes((unsigned char *)x->c->out[e].data + at, v, n);
-    else
-        memcpy((float *)x->c->out[e].data + at, v, (size_t)n * sizeof *v);
-}
-
-static void finish(const run *x, int e, const float *v, int64_t row, int64_t height, int64_t c, int64_t width)
-{
-    const cpu_program *p = x->p;
-    float *sums = x->partial[e];
-    switch (p->sink[e].kind) {
-    case STORE:
-        if (height == 1 || width == p->columns)
-            put_row(x, e, v, row, c, height * width);
-        else
-            for (int64_t i = 0; i < height; i++)
-                put_row(x, e, v + i * width, row + i, c, width);
-        return;
-    case SUM_ROWS:
-        for (int64_t i = 0; i < height; i++)
-            p->isa->add_row(sums + c, v + i * width, width);
-        return;
-    case SUM_COLUMNS:
-        for (int64_t i = 0; i < height; i++)
-            sums[row + i] += p->isa->sum(v + i * width, width);
-        return;
-    case SUM_ALL:
-        *sums += p->isa->sum(v, height * width);
-        return;
+    *m = (maker){.node = n, .t = t, .p = p};
+    p->isa = isa->tape;
+    make(m);
+    p->nstep = m->ndraft;
+    for (int i = 0; i < m->ndraft; i++) {
+        const draft *d = &m->step[i];
+        cpu_step *s = &p->step[i];
+        *s = (cpu_step){.run = d->run,
+                        .p = {d->p[0], d->p[1]},
+                        .z = (uint8_t)m->place[d->value],
+                        .down = m->class[d->value] & CHANGES_DOWN,
+                        .along = m->class[d->value] & CHANGES_ALONG};
+        for (int k = 0; k < CPU_MAX_OPERANDS; k++)
+            s->a[k] = (uint8_t)(d->arg[k] < 0 ? 0 : m->place[d->arg[k]]);
     }
+    base_free(nl, m);
+    return NILU_OK;
 }
 
-static void by_element(const step *s, float *z, const float *const arg[3], int64_t n)
+size_t cpu_program_bytes(const cpu_program *p)
 {
-    for (int64_t i = 0; i < n; i++)
-        z[i] = s->scalar ? (float)s->scalar((double)arg[0][i], (double)arg[1][i], (double)arg[2][i], s->wide) : arg[0][i];
-}
-
-static void block(const run *x, int64_t row, int64_t height, int64_t c, int64_t width)
-{
-    const cpu_program *p = x->p;
-    const float *value[MAX_VALUES + 1], *arg[3];
-    int64_t n = height * width, whole = ROUND(n);
-    for (int k = 0; k < p->nin; k++) {
-        const source *s = &p->source[k];
-        value[k] = same_for_all(x, s) ? NULL : in_place_of(x, s, row, height, c, width);
-        if (value[k])
-            continue;
-        value[k] = slot_of(x, k);
-        if (!same_for_all(x, s))
-            bring_block(x, k, row, height, c, width);
-    }
-    bool straight = n == whole && (height == 1 || width == p->columns);
-    for (int i = 0; i < p->nstep; i++) {
-        const step *s = &p->step[i];
-        float *z = slot_of(x, s->slot);
-        for (int e = 0; straight && e < p->nend; e++)
-            if (p->sink[e].direct && p->sink[e].value == p->nin + i)
-                z = (float *)x->c->out[e].data + row * p->columns + c;
-        for (int k = 0; k < 3; k++)
-            arg[k] = s->arg[k] >= 0 ? value[s->arg[k]] : slot_of(x, 0);
-        if (s->run)
-            s->run(z, arg[0], arg[1], arg[2], s->p, whole);
-        else
-            by_element(s, z, arg, n);
-        value[p->nin + i] = z;
-    }
-    for (int e = 0; e < p->nend; e++)
-        if (!(straight && p->sink[e].direct))
-            finish(x, e, value[p->sink[e].value], row, height, c, width);
-}
-
-/* This tile's part of the partial sums, cleared. */
-static void clear_sums(run *x, char *partial)
-{
-    const cpu_program *p = x->p;
-    const cpu_rect *r = x->r;
-    float *at = (float *)(void *)partial;
-    for (int e = 0; e < p->nend; e++) {
-        const sink *s = &p->sink[e];
-        int64_t n = sums_of(p, s), part = s->kind == SUM_ROWS ? r->row : s->kind == SUM_COLUMNS ? r->column : r->row * r->across + r->column;
-        x->partial[e] = at + part * ROUND(n);
-        at += ROUND(n) * parts_of(s, r->down, r->across);
-        int64_t from = s->kind == SUM_ROWS ? r->c0 : s->kind == SUM_COLUMNS ? r->r0 : 0;
-        int64_t to = s->kind == SUM_ROWS ? r->c1 : s->kind == SUM_COLUMNS ? r->r1 : n;
-        if (n)
-            memset(x->partial[e] + from, 0, (size_t)(to - from) * sizeof(float));
-    }
-}
-
-void cpu_program_rect(const cpu_program *p, const nilu_call *c, const cpu_rect *r, char *partial, void *local)
-{
-    run x = {.p = p, .c = c, .r = r, .local = local};
-    int64_t width = r->c1 - r->c0, rows = r->r1 - r->r0;
-    x.width = width < CPU_BLOCK ? width : CPU_BLOCK;
-    x.height = width < CPU_BLOCK ? CPU_BLOCK / width : 1;
-    x.height = x.height > rows ? rows : x.height;
-    clear_sums(&x, partial);
-    for (int k = 0; k < p->nin; k++)
-        if (same_for_all(&x, &p->source[k]))
-            bring_block(&x, k, r->r0, x.height, r->c0, x.width);
-    for (int64_t row = r->r0; row < r->r1; row += x.height) {
-        int64_t height = r->r1 - row < x.height ? r->r1 - row : x.height;
-        for (int64_t at = r->c0; at < r->c1; at += x.width)
-            block(&x, row, height, at, r->c1 - at < x.width ? r->c1 - at : x.width);
-    }
-}
-
-#define FOLD 256 /* sums of a piece */
-
-int64_t cpu_program_folds(const cpu_program *p)
-{
-    int64_t n = 0;
-    for (int e = 0; e < p->nend; e++)
-        n += (sums_of(p, &p->sink[e]) + FOLD - 1) / FOLD;
-    return n;
-}
-
-void cpu_program_fold(const cpu_program *p, const nilu_call *c, int64_t down, int64_t across, const char *partial, int64_t begin,
-                      int64_t end)
-{
-    const float *at = (const float *)(const void *)partial;
-    int64_t piece = 0;
-    for (int e = 0; e < p->nend; e++) {
-        const sink *s = &p->sink[e];
-        int64_t n = sums_of(p, s), parts = parts_of(s, down, across);
-        for (int64_t from = 0; from < n; from += FOLD, piece++) {
-            if (piece < begin || piece >= end)
-                continue;
-            for (int64_t i = from; i < n && i < from + FOLD; i++) {
-                double sum = 0;
-                for (int64_t k = 0; k < parts; k++)
-                    sum += (double)at[k * ROUND(n) + i];
-                ((float *)c->out[e].data)[i] = (float)sum;
-            }
-        }
-        at += ROUND(n) * parts;
-    }
+    return sizeof *p + (size_t)p->nstep * sizeof *p->step;
 }
