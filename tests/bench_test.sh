@@ -62,4 +62,14 @@ ok $? "the drawing stands by itself"
 "$nilu" train t.csv --hidden 16 --epochs 2 --no-run --profile -q >out 2>err && grep -q 'of roofline' out &&
     sed -n '/of roofline/,/^$/p' out | sed '1d;$d' | awk '{ if (NR > 1 && $1 > last) exit 1; last = $1 } END { exit NR < 6 }'
 ok $? "a table, slowest first"
+
+grep -o '"[0-9]*x[0-9]*x[0-9]* [NT][NT]"' "$2/cli/measure.c" | sort >ours
+grep -o '"[0-9]*x[0-9]*x[0-9]* [NT][NT]"' "$2/script/bench" | sort >theirs
+test -s ours && cmp ours theirs >out 2>err
+ok $? "script/bench asks for the products that nilu measures"
+if command -v python3 >/dev/null; then
+    python3 "$2/script/bench" W9 --no-build >out 2>err
+    test $? -eq 1 && grep -q 'there is no workload W9' err && [ ! -s out ]
+    ok $? "script/bench refuses a workload that there is not"
+fi
 exit $failed
