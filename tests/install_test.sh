@@ -34,7 +34,7 @@ try "a context of one thread makes none" "$here/c99"
 try "C11 runs" "$here/c11"
 try "C++ runs" "$here/cpp"
 try "the ten lines learn" sh -c "'$here/xor' | awk '{ exit !(\$2 < 0.05) }'"
-try "CMake finds it" cmake -S "$source/tests/embed" -B "$here/build" -DCMAKE_PREFIX_PATH="$here/usr" -DCMAKE_BUILD_TYPE=Release
+try "CMake finds it" cmake -G Ninja -S "$source/tests/embed" -B "$here/build" -DCMAKE_PREFIX_PATH="$here/usr" -DCMAKE_BUILD_TYPE=Release
 try "CMake builds with it" cmake --build "$here/build"
 try "the static library runs" "$here/build/consumer_static"
 try "the shared library runs" "$here/build/consumer_shared"
