@@ -710,7 +710,8 @@ typedef struct nilu_train_options {
     size_t size;                       /* sizeof(nilu_train_options) */
     const char *loss;                  /* a name of nilu_loss; NULL: the model's wish, else by the task: cross_entropy or
                                           mse */
-    nilu_optimizer_options optimizer;  /* unset fields: the model's wish, else the optimizer's default */
+    nilu_optimizer_options optimizer;  /* unset fields: the model's wish, else the optimizer's default; where nobody names
+                                          one, adamw with lr 2e-3 and a decay by the number of samples */
     bool scheduled;                    /* optimizer.schedule is meant; false: the model's wish, else one that suits; a
                                           `total` of 0 is the number of updates of the run */
     int64_t epochs, batch;             /* 0: the model's wish, else by the size of the data */

@@ -294,11 +294,11 @@ test $? -eq 1 && test ! -e big.csv && test "$(wc -l <err)" -eq 1
 ok $? "a file that does not fit is not there at all"
 
 # ---- interruption
-timeout --preserve-status -s INT 1 "$nilu" train line.csv --hidden 64 --epochs 1000000 --patience 0 --quiet --out long >out 2>err
+timeout --foreground --preserve-status -s INT 1 "$nilu" train line.csv --hidden 64 --epochs 1000000 --patience 0 --quiet --out long >out 2>err
 code=$?
 test $code -eq 75 && test "$(wc -l <err)" -eq 1 && grep -q "continue with: nilu train --resume long" err
 ok $? "Ctrl-C saves and says how to go on (exit code $code)"
-timeout --preserve-status -s TERM 1 "$nilu" train --resume long --json >out 2>err
+timeout --foreground --preserve-status -s TERM 1 "$nilu" train --resume long --json >out 2>err
 code=$?
 test $code -eq 75 && tail -1 out | grep -q '"ending":"interrupted"'
 ok $? "so does SIGTERM to the run that was resumed (exit code $code)"

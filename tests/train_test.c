@@ -96,7 +96,7 @@ static void exclusive_or(void **state)
     nilu *nl = support_context(1, NULL);
     const char *text = "a,b,either\n0,0,no\n0,1,yes\n1,0,yes\n1,1,no\n";
     support_write(support_at("xor.csv"), text, strlen(text));
-    plan c = {.set = support_at("xor.csv"), .chain = "8 tanh", .batch = 4, .epochs = 500, .lr = 0.05};
+    plan c = {.set = support_at("xor.csv"), .chain = "8 tanh", .batch = 4, .epochs = 500, .optimizer = "adam", .lr = 0.05};
     nilu_train_result r;
     assert_ok(nl, train(nl, &c, &r));
     assert_int_equal(r.judged, NILU_TRAIN);

@@ -48,17 +48,17 @@ static int64_t power_below(int64_t value)
     return p;
 }
 
+/* What follows was chosen on eight tables, 4,000 and 60,000 digits and 60,000 pictures of clothes, five seeds each: larger
+ * batches lose accuracy on small sets, smaller ones lose time on large sets, and more epochs gain less than the noise
+ * between seeds. */
 static int64_t batch_for(int64_t samples)
 {
-    return within(power_below(samples / 32), 16, 128);
+    return within(power_below(samples / 64), 16, 128);
 }
 
-#define UPDATES 6000
-
-static int64_t epochs_for(int64_t samples, int64_t batch)
+static int64_t epochs_for(int64_t samples)
 {
-    int64_t steps = (samples + batch - 1) / batch;
-    return within(UPDATES / steps, 8, 200);
+    return within(llround(3000 / sqrt((double)samples)), 12, 200);
 }
 
 int64_t train_epoch_steps(const nilu_data_info *data, const nilu_train_options *o)
@@ -127,12 +127,21 @@ static nilu_status check(nilu *nl, const nilu_train_options *o)
     return NILU_OK;
 }
 
-/* The rate rises fast and falls to nothing, so that the last epochs settle. */
+/* The rate rises, and falls to nothing, so that the last epochs settle. */
 static nilu_schedule schedule_for(void)
 {
     nilu_schedule s = NILU_SCHEDULE_DEFAULT;
     s.kind = NILU_SCHEDULE_ONECYCLE;
     return s;
+}
+
+/* Where nobody names an optimizer: AdamW, which was best or within noise of it on all sets; the fewer samples there are,
+ * the more the weights are held back. */
+static void suit_optimizer(nilu_optimizer_options *o, int64_t samples)
+{
+    o->name = "adamw";
+    o->lr = either(o->lr, 2e-3);
+    o->decay = either(o->decay, fmin(0.1 + 100 / (double)samples, 0.5));
 }
 
 nilu_status train_resolve(nilu *nl, const nilu_model *model, const nilu_data *data, const nilu_train_options *options,
@@ -153,12 +162,14 @@ nilu_status train_resolve(nilu *nl, const nilu_model *model, const nilu_data *da
     if (o.batch > n)
         o.batch = n;
     if (!o.epochs)
-        o.epochs = wish->epochs ? wish->epochs : epochs_for(n, o.batch);
+        o.epochs = wish->epochs ? wish->epochs : epochs_for(n);
     if (d->count[NILU_VALIDATION] == 0 || o.patience < 0)
         o.patience = 0;
     else if (!o.patience)
         o.patience = within(o.epochs / 4, 5, 20);
     merge_optimizer(&o.optimizer, &wish->optimizer);
+    if (!o.optimizer.name)
+        suit_optimizer(&o.optimizer, n);
     nilu_schedule *s = &o.optimizer.schedule;
     if (!o.scheduled)
         *s = wish->scheduled ? wish->optimizer.schedule : schedule_for();
@@ -173,8 +184,12 @@ nilu_status train_resolve(nilu *nl, const nilu_model *model, const nilu_data *da
 
 /* ---- a model where none is given */
 
+#define WIDE 128   /* features: pictures, many columns */
+#define MANY 8192  /* samples: enough for a second layer to pay */
+
 nilu_status nilu_model_for(nilu *nl, const nilu_data *data, nilu_model **model)
 {
-    (void)data;
-    return nilu_model_chain(nl, "256 relu, 128 relu", model);
+    const nilu_data_info *d = nilu_data_about(data);
+    int64_t first = d->features >= WIDE ? 256 : 128, units[2] = {first, first / 2};
+    return nilu_model_hidden(nl, d->count[NILU_TRAIN] >= MANY ? 2 : 1, units, NULL, model);
 }
