@@ -54,8 +54,8 @@ SIMD_CALL vf v_exp(vf x)
 {
     const math_split s = math_reduce(x);
     const vf y = v_of_bits(v_iadd(v_bits(v_add(C(1.0), math_expm1_near(s.r))), s.scale));
-    const vf low = v_select(v_lt(x, C(-87.3365448)), C(0.0), y); /* denormal from here on */
-    return v_select(v_le(x, C(88.7228394)), low, v_add(x, v_set(INFINITY)));
+    const vf low = v_select(v_le(x, C(-87.3365479)), C(0.0), y); /* denormal from here on */
+    return v_select(v_lt(x, C(88.7228394)), low, v_add(x, v_set(INFINITY)));
 }
 
 SIMD_CALL vf v_expm1(vf x)
@@ -65,7 +65,7 @@ SIMD_CALL vf v_expm1(vf x)
     const vf half = v_of_bits(v_iadd(s.scale, v_iset(0x3f000000))); /* 2^(n-1): 2^128 is no f32 */
     const vf y = v_fma(half, math_expm1_near(s.r), v_sub(half, C(0.5)));
     const vf low = v_select(v_lt(v_abs(x), C(1e-30)), v_add(x, C(0.0)), v_add(y, y));
-    return v_select(v_le(x, C(88.7228394)), low, v_add(x, v_set(INFINITY)));
+    return v_select(v_lt(x, C(88.7228394)), low, v_add(x, v_set(INFINITY)));
 }
 
 /* (1 - e^-2|x|) / (1 + e^-2|x|), the numerator without cancellation */
