@@ -278,7 +278,7 @@ static void powers(void **state)
 {
     (void)state;
     static const float some[] = {0,         -0.0f, 1,      -1,        INFINITY,   -INFINITY,   NAN,         2,
-                                 -2,        3,     -3,     0.5f,      -0.5f,      2.5f,        16777216,    16777217,
+                                 -2,        3,     -3,     0.5f,      -0.5f,      2.5f,        16777216,    16777218,
                                  -16777215, 3e38f, -3e38f, 1.18e-38f, 1.0000001f, 0.99999994f, -1.0000001f, 1e-20f};
     uint64_t r = 5;
     double most = 0;

@@ -35,36 +35,10 @@ void train_batch_free(nilu *nl, train_batch *b)
 
 /* ---- gathering */
 
-#define SHARED_FROM 16384 /* numbers in a batch: below, one thread gathers it sooner than several are called */
-#define SHARES 64         /* at most */
-
-/* Rows begin .. end-1 of the batch. */
-static nilu_status gather_rows(const train_loader *l, const train_batch *b, int64_t begin, int64_t end, char fault[DATA_FAULT])
+static nilu_status gather(const train_loader *l, int64_t epoch, int64_t batch, train_batch *b, char fault[DATA_FAULT])
 {
-    const nilu_data_info *d = nilu_data_about(l->data);
-    return data_gather(l->data, NILU_TRAIN, b->index + begin, end - begin, b->x + begin * d->features,
-                       b->label ? b->label + begin : NULL, b->target ? b->target + begin * d->outputs : NULL, fault);
-}
-
-static nilu_status gather(const train_loader *l, int64_t epoch, int64_t batch, int threads, train_batch *b, char fault[DATA_FAULT])
-{
-    nilu_status status[SHARES] = {NILU_OK};
     b->n = nilu_data_order(l->data, NILU_TRAIN, l->seed, (uint64_t)epoch, batch * l->size, l->size, b->index);
-    if (threads < 2 || threads > SHARES || b->n * nilu_data_about(l->data)->features < SHARED_FROM)
-        return gather_rows(l, b, 0, b->n, fault);
-    /* As many threads as a step has, so that they are the same ones. */
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int t = 0; t < threads; t++) {
-        char own[DATA_FAULT];
-        status[t] = gather_rows(l, b, b->n * t / threads, b->n * (t + 1) / threads, own);
-        if (status[t] != NILU_OK)
-#pragma omp critical(nilu_gather)
-            memcpy(fault, own, sizeof own);
-    }
-    for (int t = 0; t < threads; t++)
-        if (status[t] != NILU_OK)
-            return status[t];
-    return NILU_OK;
+    return data_gather(l->data, NILU_TRAIN, b->index, b->n, b->x, b->label, b->target, fault);
 }
 
 static void advance(const train_loader *l, int64_t *epoch, int64_t *batch)
@@ -100,7 +74,7 @@ static void *help(void *user)
             continue;
         }
         pthread_mutex_unlock(&h->mutex);
-        h->status = gather(h->loader, h->epoch, h->batch, 1, h->into, h->fault);
+        h->status = gather(h->loader, h->epoch, h->batch, h->into, h->fault);
         pthread_mutex_lock(&h->mutex);
         if (h->state == WANTED)
             h->state = READY;
@@ -177,7 +151,7 @@ nilu_status train_loader_next(train_loader *l, const train_batch **b)
         wait_for_helper(l->helper);
         status = l->helper->status;
     } else {
-        status = gather(l, l->epoch, l->batch, l->data->nl->threads, &l->slot[l->turn], fault);
+        status = gather(l, l->epoch, l->batch, &l->slot[l->turn], fault);
     }
     if (status != NILU_OK)
         return base_fail(l->data->nl, status, "%s", fault);
