@@ -151,9 +151,11 @@ static T held(net *b, const char *name)
     return nilu_state(b->g, name, NILU_F32, b->shape, 0.25);
 }
 
-static T number(net *b, float v)
+static T number(net *b, float v) /* not known beforehand, as a rate is not */
 {
-    return nilu_constant(b->g, NILU_F32, NILU_SCALAR, &v);
+    char name[32];
+    snprintf(name, sizeof name, "number%g", (double)v);
+    return nilu_state(b->g, name, NILU_F32, NILU_SCALAR, v);
 }
 
 static void average(T old, T fresh, double share, T *out)
@@ -352,6 +354,9 @@ static void measure(const row *r, const char *where, double bytes, int threads)
 int main(int argc, char **argv)
 {
     const int threads = argc > 1 ? atoi(argv[1]) : 1;
+#if defined(__x86_64__)
+    _mm_setcsr(_mm_getcsr() | 0x8040); /* as nilu does */
+#endif
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (argc > 2 && !strstr(rows[i].name, argv[2]))
             continue;

@@ -127,7 +127,7 @@ static void apply(cpu_step_fn run, const float *a, const float *b, float *z, int
 {
     float *at[3] = {z, (float *)a, (float *)b};
     const int64_t ld[3] = {0};
-    const cpu_step s = {.run = run, .z = 0, .a = {1, 2}};
+    const cpu_step s = {.run = run, .z = {0}, .a = {1, 2}};
     const unsigned long before = flush();
     run(&s, at, ld, 1, n);
     unflush(before);

@@ -58,18 +58,20 @@ const cpu_isa *cpu_isa_find(const char *name);
 /* ---- tape section: a chain of steps on blocks of numbers that stay in the first-level cache. Bool values travel as the
  * floats 0 and 1. Places are where values are while a block runs: the inputs, then temporary blocks, then the outputs. */
 #define CPU_BLOCK 256
-#define CPU_MAX_OPERANDS 5
+#define CPU_MAX_OPERANDS 7
+#define CPU_MAX_RESULTS 3
 typedef struct cpu_step cpu_step;
-/* Place s->z, rows × columns, from the places s->a; ld: of each place the distance from row to row. */
+/* Places s->z, rows × columns, from the places s->a; ld: of each place the distance from row to row. */
 typedef void (*cpu_step_fn)(const cpu_step *s, float *const *at, const int64_t *ld, int64_t rows, int64_t columns);
 struct cpu_step {
     cpu_step_fn run;
-    float p[2];
-    uint8_t z, a[CPU_MAX_OPERANDS];
+    float p[3];
+    uint8_t z[CPU_MAX_RESULTS], a[CPU_MAX_OPERANDS];
     bool down, along; /* does its result change from row to row, from column to column? */
 };
 typedef struct cpu_tape_row {
     const char *pattern; /* as isa/tape.c explains */
+    int results;
     cpu_step_fn run;
 } cpu_tape_row;
 struct cpu_tape_table {
@@ -112,10 +114,11 @@ typedef struct cpu_program {
     int rank, flat;                             /* flat: the first axis of those that a packed block may cross */
     int64_t dim[CPU_LOOP_RANK];
     int64_t ext[CPU_LOOP_RANK], cuts[CPU_LOOP_RANK]; /* of a tile; tiles along each axis */
-    int64_t block;                              /* numbers of a block */
+    int64_t block, width;                       /* numbers of a block, and of one row of it, at most */
     int nin, nstep, fixed, ntemp, nend;         /* fixed: steps that come first and change along no axis of a block */
     bool down[CPU_MAX_TEMPS], along[CPU_MAX_TEMPS]; /* of temporaries: along which axes of a block they change */
-    bool far;                                   /* too much for the caches: ask for what comes next */
+    int line;                                   /* the axis along which adjacent tiles are as good as one; -1: none */
+    bool whole;                                 /* nothing lies between steps: a box is one block */
     size_t local, scratch;                      /* bytes */
     uint32_t in_place[GRAPH_MAX_OUT];           /* as cpu_job's */
     cpu_tape_input in[REWRITE_MAX_INPUTS];

@@ -14,6 +14,13 @@ typedef struct box {
     int64_t tile_ld;
 } box;
 
+/* A place that is read or written where it lies: how far it moves from row to row and from column to column, in bytes. */
+typedef struct move {
+    char *from;
+    int64_t down, along;
+    int place;
+} move;
+
 /* What stays the same while a box is done. */
 typedef struct frame {
     const cpu_program *p;
@@ -23,7 +30,10 @@ typedef struct frame {
     int64_t width, height;        /* of a block, at most */
     int64_t plane[CPU_LOOP_RANK]; /* where in the box the plane is */
     const char *in[REWRITE_MAX_INPUTS];
-    char *out[GRAPH_MAX_OUT];                   /* the plane's first number */
+    char *out[GRAPH_MAX_OUT]; /* the plane's first numbers */
+    int nmove, nbrought;
+    move move[REWRITE_MAX_INPUTS + GRAPH_MAX_OUT];
+    int brought[REWRITE_MAX_INPUTS];            /* for each block */
     float *sums[GRAPH_MAX_OUT];                 /* of the plane */
     int64_t unit[GRAPH_MAX_OUT][CPU_LOOP_RANK]; /* what a step along an axis means in the box's sums */
     float *at[REWRITE_MAX_INPUTS + CPU_MAX_TEMPS + GRAPH_MAX_OUT];
@@ -77,35 +87,25 @@ static void sum_block(const frame *f, const cpu_tape_end *end, int e, int64_t ro
             isa->sum_down(sums + i * step, v + i * ld, ld, 1, columns);
 }
 
-static void ask_for(const char *from, int64_t bytes)
+static void bring_block(const frame *f, int k, int64_t row, int64_t column, int64_t rows, int64_t columns)
 {
-    for (int64_t i = 0; i < bytes; i += 64)
-        __builtin_prefetch(from + i);
+    const cpu_tape_input *in = &f->p->in[k];
+    const int inner = f->p->rank - 1;
+    for (int64_t i = 0; i < (in->down ? rows : 1); i++) {
+        const int64_t at = (row + i) * in->stride[inner - 1] + column * in->stride[inner];
+        bring_row(f, k, f->in[k] + at * (int64_t)size_of(in->bytes), false, in->along ? columns : 1,
+                  f->at[k] + i * f->ld[k]);
+    }
 }
 
 static void run_block(frame *f, int64_t row, int64_t column, int64_t rows, int64_t columns)
 {
     const cpu_program *p = f->p;
-    const int first_out = p->nin + p->ntemp, inner = p->rank - 1;
-    for (int k = 0; k < p->nin; k++) {
-        const cpu_tape_input *in = &p->in[k];
-        const char *from;
-        if (p->product && k == 0) {
-            f->at[0] = f->b->tile + row * f->b->tile_ld + column;
-            continue;
-        }
-        from = f->in[k] + (row * in->stride[inner - 1] + column * in->stride[inner]) * (int64_t)size_of(in->bytes);
-        if (!in->brought)
-            f->at[k] = (float *)(void *)from;
-        else
-            for (int64_t i = 0; i < (in->once ? 0 : in->down ? rows : 1); i++)
-                bring_row(f, k, from + i * in->stride[inner - 1], false, in->along ? columns : 1,
-                          f->at[k] + i * f->ld[k]);
-        if (p->far && in->along && rows == 1)
-            ask_for(from + 4 * CPU_BLOCK * size_of(in->bytes), CPU_BLOCK * (int64_t)size_of(in->bytes));
-    }
-    for (int e = 0; e < p->nend; e++)
-        f->at[first_out + e] = (float *)(void *)(f->out[e] + (row * p->dim[inner] + column) * (int64_t)sizeof(float));
+    const int inner = p->rank - 1;
+    for (const move *m = f->move; m < f->move + f->nmove; m++)
+        f->at[m->place] = (float *)(void *)(m->from + row * m->down + column * m->along);
+    for (int i = 0; i < f->nbrought; i++)
+        bring_block(f, f->brought[i], row, column, rows, columns);
     run_steps(f, p->fixed, p->nstep, rows, columns);
     for (int e = 0; e < p->nend; e++) {
         const cpu_tape_end *end = &p->end[e];
@@ -117,10 +117,33 @@ static void run_block(frame *f, int64_t row, int64_t column, int64_t rows, int64
     }
 }
 
+/* What moves from block to block. */
+static void find_moves(frame *f)
+{
+    const cpu_program *p = f->p;
+    const int inner = p->rank - 1;
+    f->nmove = f->nbrought = 0;
+    if (p->product)
+        f->move[f->nmove++] = (move){(char *)f->b->tile, f->b->tile_ld * (int64_t)sizeof(float), sizeof(float), 0};
+    for (int k = p->product; k < p->nin; k++) {
+        const cpu_tape_input *in = &p->in[k];
+        if (in->brought && !in->once)
+            f->brought[f->nbrought++] = k;
+        else if (!in->brought && (in->down || in->along))
+            f->move[f->nmove++] = (move){(char *)f->in[k], in->stride[inner - 1] * (int64_t)sizeof(float),
+                                         in->stride[inner] * (int64_t)sizeof(float), k};
+    }
+    for (int e = 0; e < p->nend; e++)
+        if (!p->end[e].sum && !p->end[e].bytes)
+            f->move[f->nmove++] =
+                (move){f->out[e], p->dim[inner] * (int64_t)sizeof(float), sizeof(float), p->nin + p->ntemp + e};
+}
+
 static void run_plane(frame *f)
 {
     const cpu_program *p = f->p;
     const int64_t rows = f->b->ext[p->rank - 2], columns = f->b->ext[p->rank - 1];
+    find_moves(f);
     for (int64_t r = 0; r < rows; r += f->height)
         for (int64_t c = 0; c < columns; c += f->width)
             run_block(f, r, c, cpu_least(f->height, rows - r), cpu_least(f->width, columns - c));
@@ -255,8 +278,10 @@ static void enter_box(frame *f)
     const int inner = p->rank - 1;
     f->height = p->packed ? p->block / p->dim[inner] : 1;
     f->width = f->b->ext[inner];
-    if (!p->packed) {
-        const int64_t pieces = cpu_ceil_div(f->width, CPU_BLOCK), rows = f->b->ext[inner - 1];
+    if (p->whole) {
+        f->height = f->b->ext[inner - 1];
+    } else if (!p->packed) {
+        const int64_t pieces = cpu_ceil_div(f->width, p->width), rows = f->b->ext[inner - 1];
         if (pieces > 1)
             f->width = (cpu_ceil_div(f->width, pieces) + 15) & ~(int64_t)15;
         const int64_t most = f->width < p->block ? p->block / f->width : 1;
@@ -383,11 +408,12 @@ void cpu_program_run(const cpu_program *p, const nilu_call *c, int64_t begin, in
 {
     box b;
     frame f = {.p = p, .c = c, .b = &b, .partial = partial, .local = local};
-    for (int64_t t = begin; t < end; t++) {
+    const int64_t together = p->line < 0 ? 1 : end - begin;
+    for (int64_t t = begin; t < end; t += together) {
         int64_t rest = t;
         for (int d = p->rank - 1; d >= 0; rest /= p->cuts[d--]) {
             b.from[d] = rest % p->cuts[d] * p->ext[d];
-            b.ext[d] = cpu_least(p->ext[d], p->dim[d] - b.from[d]);
+            b.ext[d] = cpu_least(d == p->line ? p->ext[d] * together : p->ext[d], p->dim[d] - b.from[d]);
         }
         run_box(&f);
     }

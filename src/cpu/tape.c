@@ -14,8 +14,8 @@ enum { CHANGES_DOWN = 1, CHANGES_ALONG = 2, CHANGES = 3 };
 /* A step of the program while it is made. */
 typedef struct draft {
     cpu_step_fn run;
-    float p[2];
-    int value, arg[CPU_MAX_OPERANDS]; /* values; -1: none */
+    float p[3];
+    int value[CPU_MAX_RESULTS], arg[CPU_MAX_OPERANDS]; /* values; -1: none */
 } draft;
 
 typedef struct maker {
@@ -83,7 +83,7 @@ static void find_axes(maker *m)
 {
     cpu_program *p = m->p;
     const nilu_shape loop = m->t->loop;
-    int64_t stride[REWRITE_MAX_INPUTS][NILU_MAX_RANK], all = 1;
+    int64_t stride[REWRITE_MAX_INPUTS][NILU_MAX_RANK];
     for (int k = shift_of(m->node); k < p->nin; k++)
         ops_strides(m->node->in[k + shift_of(m->node)]->shape, loop, stride[k]);
     for (int d = 0; d < loop.rank; d++) {
@@ -102,8 +102,6 @@ static void find_axes(maker *m)
             p->end[e].over[1] = p->end[e].over[0];
         add_axis(m, 0, 1, -1, stride);
     }
-    for (int d = 0; d < p->rank; d++)
-        all *= p->dim[d];
     for (int k = 0; k < p->nin; k++) {
         cpu_tape_input *in = &p->in[k];
         in->input = k + shift_of(m->node);
@@ -119,14 +117,14 @@ static void find_axes(maker *m)
             end->kept *= end->over[d] ? 1 : p->dim[d];
         }
     }
-    p->far = all * 4 * (p->nin + p->nend) > 700000;
 }
 
 /* ---- tiles and blocks */
 
-#define TILE 4096      /* numbers of a tile; the caches of the next level hold what it reads and writes */
-#define SUM_TILE 16384 /* of one with sums: fewer parts to add up */
-#define SHORT 32       /* rows shorter than this are packed */
+#define TILE 4096       /* numbers of a tile; the caches of the next level hold what it reads and writes */
+#define SUM_TILE 16384  /* of one with sums: fewer parts to add up */
+#define SHORT 32        /* rows shorter than this are packed */
+#define BLOCK CPU_BLOCK /* numbers of a block */
 
 static int64_t tile_size(const cpu_program *p)
 {
@@ -149,10 +147,9 @@ static void cut_tiles(cpu_program *p)
 {
     const int inner = p->rank - 1;
     bool sums = false;
-    for (int d = 0; d < p->rank; d++) {
-        p->ext[d] = p->dim[d];
-        sums |= any_over(p, d);
-    }
+    for (int e = 0; e < p->nend; e++)
+        sums |= p->end[e].sum;
+    memcpy(p->ext, p->dim, sizeof p->ext);
     const int64_t most = sums ? SUM_TILE : TILE;
     for (int pass = 0; pass < 2 && !p->product && tile_size(p) > 0; pass++)
         for (int d = 0; d < p->rank; d++) {
@@ -166,8 +163,12 @@ static void cut_tiles(cpu_program *p)
                 ext = ROUND(ext);
             p->ext[d] = cpu_least(ext, p->dim[d]);
         }
-    for (int d = 0; d < p->rank; d++)
+    p->line = -1;
+    for (int d = p->rank - 1, others = 0; d >= 0; d--) {
         p->cuts[d] = p->ext[d] ? cpu_ceil_div(p->dim[d], p->ext[d]) : 0;
+        if (p->cuts[d] > 1)
+            p->line = others++ || sums ? -1 : d;
+    }
 }
 
 /* Short rows are packed, if there are others that they can be packed with. */
@@ -176,7 +177,6 @@ static void choose_blocks(cpu_program *p)
     const int inner = p->rank - 1;
     const int64_t columns = p->dim[inner], rows = p->dim[inner - 1];
     p->packed = !p->product && rows > 1 && (columns < SHORT || (p->rank > 2 && rows * columns < CPU_BLOCK / 2));
-    p->block = p->product ? 2 * CPU_BLOCK : CPU_BLOCK;
     if (columns > CPU_BLOCK / 2 && p->packed)
         p->packed = false;
     cut_tiles(p);
@@ -207,8 +207,8 @@ static void choose_blocks(cpu_program *p)
 
 typedef struct found {
     int arg[CPU_MAX_OPERANDS];
-    float p[2];
-    int np, ninside, inside[8];
+    float p[3];
+    int np, ninside, inside[16], nkept, kept[CPU_MAX_RESULTS];
     bool copies; /* numbers may stand for vectors: they will be copied into blocks */
 } found;
 
@@ -232,6 +232,20 @@ static bool either_order(const nilu_op *op)
     return op == &nilu_op_add || op == &nilu_op_mul || op == &nilu_op_maximum || op == &nilu_op_minimum;
 }
 
+/* May the step that makes `result` make v as well? Nobody else may read v before. */
+static bool may_keep(const maker *m, int v, int result, const found *f)
+{
+    for (int i = v + 1; i < result; i++) {
+        bool own = m->same[i] != i;
+        for (int k = 0; k < f->ninside; k++)
+            own |= f->inside[k] == i;
+        for (int k = 0; k < 3 && !own; k++)
+            if (maker_of(m, i)->arg[k] >= 0 && m->same[maker_of(m, i)->arg[k]] == v)
+                return false;
+    }
+    return m->class[v] == m->class[result];
+}
+
 /* Does the pattern at `at` fit value v of the step that makes value `result`? Returns what follows it, or NULL. */
 static const char *fit(const maker *m, const char *at, int v, int result, found *f)
 {
@@ -247,7 +261,9 @@ static const char *fit(const maker *m, const char *at, int v, int result, found 
         return at + 1;
     }
     const rewrite_step *s = maker_of(m, v);
-    if (!s || (v != result && (m->uses[v] != 1 || m->inside[v])))
+    const bool keep = *at == '!';
+    at += keep;
+    if (!s || (v != result && (m->inside[v] || (keep ? !may_keep(m, v, result, f) : m->uses[v] != 1))))
         return NULL;
     const char *name = step_name(s);
     const size_t length = strlen(name);
@@ -258,6 +274,8 @@ static const char *fit(const maker *m, const char *at, int v, int result, found 
         f->p[f->np++] = (float)s->p[k];
     if (v != result)
         f->inside[f->ninside++] = v;
+    if (keep)
+        f->kept[f->nkept++] = v;
     const found before = *f;
     const char *end = at + 1, *first = NULL;
     if (either_order(s->op)) {
@@ -284,7 +302,7 @@ static const cpu_tape_row *find_row(const maker *m, int v, bool copies, found *f
 {
     for (int i = 0; i < m->p->isa->rows; i++) {
         const cpu_tape_row *row = &m->p->isa->row[i];
-        *f = (found){.arg = {-1, -1, -1, -1, -1}, .copies = copies};
+        *f = (found){.arg = {-1, -1, -1, -1, -1, -1, -1}, .copies = copies};
         if (fit(m, row->pattern, v, v, f))
             return row;
     }
@@ -294,7 +312,7 @@ static const cpu_tape_row *find_row(const maker *m, int v, bool copies, found *f
 static draft *add_draft(maker *m, cpu_step_fn run, int value)
 {
     draft *d = &m->step[m->ndraft++];
-    *d = (draft){.run = run, .value = value, .arg = {-1, -1, -1, -1, -1}};
+    *d = (draft){.run = run, .value = {value, -1, -1}, .arg = {-1, -1, -1, -1, -1, -1, -1}};
     return d;
 }
 
@@ -366,6 +384,8 @@ static void choose_steps(maker *m)
         draft *d = add_draft(m, row[s]->run, v);
         memcpy(d->p, f[s].p, sizeof d->p);
         memcpy(d->arg, f[s].arg, sizeof d->arg);
+        for (int k = 0; k < f[s].nkept; k++)
+            d->value[1 + k] = f[s].kept[k];
     }
 }
 
@@ -392,7 +412,7 @@ static void order_steps(maker *m)
     int n = 0;
     for (int pass = 0; pass < 2; pass++) {
         for (int i = 0; i < m->ndraft; i++)
-            if ((m->class[m->step[i].value] != 0) == pass)
+            if ((m->class[m->step[i].value[0]] != 0) == pass)
                 sorted[n++] = m->step[i];
         if (pass == 0)
             m->p->fixed = n;
@@ -418,23 +438,23 @@ static int last_reader(const maker *m, int v)
 static void choose_places(maker *m)
 {
     cpu_program *p = m->p;
-    int until[MAX_DRAFTS], class[MAX_DRAFTS];
-    for (int i = 0; i < m->ndraft; i++) {
-        const int v = m->step[i].value;
-        if (m->place[v] >= 0)
-            continue;
-        int slot = 0;
-        while (slot < p->ntemp && (until[slot] > i || class[slot] != m->class[v]))
-            slot++;
-        p->ntemp += slot == p->ntemp;
-        class[slot] = m->class[v];
-        until[slot] = i < p->fixed ? m->ndraft : last_reader(m, v);
-        if (until[slot] < i)
-            until[slot] = i;
-        m->place[v] = p->nin + slot;
-        p->down[slot] = m->class[v] & CHANGES_DOWN;
-        p->along[slot] = m->class[v] & CHANGES_ALONG;
-    }
+    int until[MAX_DRAFTS], class[MAX_DRAFTS], by[MAX_DRAFTS]; /* by: the step that writes it */
+    for (int i = 0; i < m->ndraft; i++)
+        for (int k = 0; k < CPU_MAX_RESULTS && m->step[i].value[k] >= 0; k++) {
+            const int v = m->step[i].value[k];
+            if (m->place[v] >= 0)
+                continue;
+            int slot = 0;
+            while (slot < p->ntemp && (until[slot] > i || class[slot] != m->class[v] || by[slot] == i))
+                slot++;
+            p->ntemp += slot == p->ntemp;
+            class[slot] = m->class[v];
+            by[slot] = i;
+            until[slot] = i < p->fixed ? m->ndraft : last_reader(m, v);
+            m->place[v] = p->nin + slot;
+            p->down[slot] = m->class[v] & CHANGES_DOWN;
+            p->along[slot] = m->class[v] & CHANGES_ALONG;
+        }
     for (int v = 0; v < m->nvalue; v++)
         if (m->place[v] >= OUTPUT)
             m->place[v] += p->nin + p->ntemp - OUTPUT;
@@ -447,8 +467,9 @@ static void allow_in_place(maker *m)
     for (int e = 0; e < p->nend; e++) {
         int written = m->ndraft; /* bytes: when all steps have run */
         for (int i = 0; i < m->ndraft && !p->end[e].bytes; i++)
-            if (m->place[m->step[i].value] == p->nin + p->ntemp + e)
-                written = i;
+            for (int k = 0; k < CPU_MAX_RESULTS && m->step[i].value[k] >= 0; k++)
+                if (m->place[m->step[i].value[k]] == p->nin + p->ntemp + e)
+                    written = i;
         for (int k = shift_of(m->node); k < p->nin && !p->end[e].sum; k++) {
             const nilu_tensor *in = m->node->in[p->in[k].input], *out = &m->node->out[e];
             if (in->dtype == out->dtype && base_same_shape(in->shape, out->shape) && p->in[k].input < 32 &&
@@ -492,6 +513,32 @@ static void place_sums(maker *m)
     }
 }
 
+/* Blocks are small where much lies between steps. Sums over rows keep some columns in registers for several rows. */
+static void size_blocks(maker *m)
+{
+    cpu_program *p = m->p;
+    const int inner = p->rank - 1;
+    p->block = BLOCK;
+    p->width = BLOCK;
+    if (m->ndraft - p->fixed <= 1 && !p->packed)
+        p->width = p->block = 4 * BLOCK;
+    for (int e = 0; e < p->nend; e++)
+        if (p->end[e].sum && p->end[e].over[inner - 1] && p->dim[inner - 1] > 1)
+            p->width = CPU_BLOCK;
+}
+
+/* A program of one step over numbers that are read and written where they lie needs no blocks. */
+static bool is_whole(const maker *m)
+{
+    const cpu_program *p = m->p;
+    bool whole = m->ndraft - p->fixed == 1 && !p->packed;
+    for (int k = 0; k < p->nin; k++)
+        whole &= !p->in[k].brought || p->in[k].once;
+    for (int e = 0; e < p->nend; e++)
+        whole &= !p->end[e].sum && !p->end[e].bytes;
+    return whole;
+}
+
 static bool narrow(nilu_dtype dtype)
 {
     return dtype == NILU_F32 || dtype == NILU_BOOL;
@@ -526,7 +573,9 @@ static void make(maker *m)
     order_steps(m);
     choose_places(m);
     allow_in_place(m);
+    size_blocks(m);
     place_sums(m);
+    p->whole = is_whole(m);
     for (int e = 0; e < p->nend; e++)
         p->end[e].place = m->place[p->end[e].place];
 }
@@ -549,11 +598,11 @@ nilu_status cpu_program_new(nilu *nl, const nilu_node *n, const rewrite_tape *t,
     for (int i = 0; i < m->ndraft; i++) {
         const draft *d = &m->step[i];
         cpu_step *s = &p->step[i];
-        *s = (cpu_step){.run = d->run,
-                        .p = {d->p[0], d->p[1]},
-                        .z = (uint8_t)m->place[d->value],
-                        .down = m->class[d->value] & CHANGES_DOWN,
-                        .along = m->class[d->value] & CHANGES_ALONG};
+        const int class = m->class[d->value[0]];
+        *s = (cpu_step){.run = d->run, .down = class & CHANGES_DOWN, .along = class & CHANGES_ALONG};
+        memcpy(s->p, d->p, sizeof s->p);
+        for (int k = 0; k < CPU_MAX_RESULTS; k++)
+            s->z[k] = (uint8_t)(d->value[k] < 0 ? 0 : m->place[d->value[k]]);
         for (int k = 0; k < CPU_MAX_OPERANDS; k++)
             s->a[k] = (uint8_t)(d->arg[k] < 0 ? 0 : m->place[d->arg[k]]);
     }
