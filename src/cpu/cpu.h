@@ -10,6 +10,8 @@
 
 #include "rewrite/rewrite.h"
 
+#include <string.h>
+
 /* What a kernel worked out about a node, once, when the plan was made. */
 #define CPU_MAX_PHASES 4
 typedef struct cpu_job {
@@ -44,11 +46,16 @@ const cpu_kernel *cpu_kernel_at(size_t i); /* NULL past the last */
 typedef struct cpu_gemm_table cpu_gemm_table; /* gemm section below */
 typedef struct cpu_tape_table cpu_tape_table; /* tape section below */
 typedef struct cpu_numbers_table cpu_numbers_table; /* numbers section below */
+typedef struct cpu_rows_table cpu_rows_table;       /* rows section below */
+typedef struct cpu_rows_f64 cpu_rows_f64;
+typedef struct cpu_random_table cpu_random_table;   /* random section below */
 struct cpu_isa {
     const char *name;
     const cpu_gemm_table *gemm;
     const cpu_tape_table *tape;
     const cpu_numbers_table *numbers;
+    const cpu_rows_table *rows;
+    const cpu_random_table *random;
     const cpu_gemm_table *gemm_bf16; /* the table for products of rounded operands: `gemm`, or one of bf16 instructions */
     double (*peak)(int64_t rounds, float *sink); /* multiply-adds on registers; returns the FLOPs done */
 };
@@ -163,17 +170,94 @@ static inline int64_t cpu_least(int64_t a, int64_t b)
 /* Why not, of a kernel that computes every node of its op: there is no reason. */
 const char *cpu_accepts_all(const nilu_node *n, const cpu_isa *isa);
 
+/* ---- shapes */
+/* x's axes joined into groups, in turn kept and gone, without those of 1; *axes: which groups are gone. */
+nilu_shape cpu_group_axes(nilu_shape s, nilu_axes gone, nilu_axes *axes);
+/* z[j, i] = x[i, j] of elements of 1, 2, 4 or 8 bytes; ldx, ldz: bytes between rows. `ahead`: the next columns of x, and rows
+ * of z, are asked for. */
+void cpu_flip(const char *x, int64_t ldx, char *z, int64_t ldz, int64_t rows, int64_t columns, int64_t size, bool ahead);
+
 /* ---- tables: indices in i32 or i64 (gather.c) */
 int64_t cpu_index(const nilu_arg *a, int64_t i);
 /* Index `i` of input 1; false after a fault if it is not below `n`. */
 bool cpu_place(const nilu_call *c, int64_t i, int64_t n, int64_t *place);
 
 /* ---- numbers section: blocks of any data type become doubles, and doubles become blocks of any data type. */
+typedef enum cpu_fold { CPU_SUM, CPU_PROD, CPU_MAX, CPU_MIN, CPU_FOLDS } cpu_fold;
 struct cpu_numbers_table {
     void (*load[NILU_DTYPES])(double *to, const void *from, int64_t n);
     void (*store[NILU_DTYPES])(void *to, const double *from, int64_t n);
     /* z [inner] = Σ_s x [order[s], inner] in double, in the order of s */
     void (*add_slices)(float *z, const float *x, const int64_t *order, int64_t slices, int64_t inner);
+    void (*fold[CPU_FOLDS])(double *to, const double *v, int64_t n); /* to[i] = to[i] op v[i] */
+    void (*add_f32)(double *to, const float *v, int64_t n);
+    /* to sixteen lanes, by halving v, which is spoilt */
+    void (*lanes[CPU_FOLDS])(double *lane, double *v, int64_t n);
+    /* to[i] = start op v[i * run] op v[i * run + 1] …, one after another */
+    void (*runs[CPU_FOLDS])(double *to, double start, const double *v, int64_t results, int64_t run);
+    double (*across[CPU_FOLDS])(double *lane); /* of sixteen lanes, in a tree; spoils them */
+};
+
+/* ---- rows section: a row of n numbers, which may be 0. */
+typedef struct cpu_xent_row {
+    double lse, whole, even, share;
+} cpu_xent_row;
+#define CPU_ROWS(name, real)                                                                                           \
+    struct name {                                                                                                      \
+        real (*largest)(const real *x, int64_t n); /* NaN if there is one; -inf of nothing */                          \
+        real (*smallest)(const real *x, int64_t n);                                                                    \
+        int64_t (*find)(const real *x, real v, int64_t n); /* where v first is (any NaN, if it is one); n: nowhere */  \
+        double (*exp_sum)(const real *x, real top, int64_t n);          /* Σ exp(x_i - top) */                         \
+        double (*exp_row)(real *z, const real *x, real top, int64_t n); /* and z_i = exp(x_i - top); z may be x */     \
+        void (*scale)(real *z, real factor, int64_t n);                 /* z_i = z_i factor */                         \
+        void (*lower)(real *z, const real *x, real top, real more, int64_t n); /* z_i = (x_i - top) - more */          \
+        /* Σ w_i (top - x_i) over the w_i that are not 0; w NULL: all 1 */                                             \
+        double (*depth)(const real *x, const real *w, real top, int64_t n);                                            \
+        /* z_i = (whole exp(x_i - lse) - even w_i) share */                                                            \
+        void (*xent_back)(real *z, const real *x, const real *w, const cpu_xent_row *r, int64_t n);                    \
+    };
+CPU_ROWS(cpu_rows_table, float)
+CPU_ROWS(cpu_rows_f64, double)
+/* What is done with a row of f32 or f64. */
+typedef struct cpu_row_steps {
+    void (*softmax)(const cpu_isa *isa, void *z, const void *x, int64_t n); /* z may be x */
+    void (*log_softmax)(const cpu_isa *isa, void *z, const void *x, int64_t n);
+    void (*logsumexp)(const cpu_isa *isa, void *z, const void *x, int64_t n); /* z: one number */
+    /* row i of softmax_xent and its way back, of a good label; *own is the label's weight */
+    double (*xent)(const nilu_call *c, int64_t i, int64_t label, double *own); /* the row's loss; sets its lse */
+    void (*xent_back)(const nilu_call *c, int64_t i, int64_t label);
+} cpu_row_steps;
+extern const cpu_row_steps cpu_row_steps_f32, cpu_row_steps_f64;
+/* log x of a positive x, within 2 units in the last place, the same bits everywhere; NaN stays. */
+static inline double cpu_log(double x)
+{
+    int64_t bits, k;
+    double m;
+    memcpy(&bits, &x, sizeof bits);
+    k = (bits - 0x3fe6a09e667f3bcd) >> 52; /* m: sqrt(1/2) .. sqrt(2) */
+    bits -= (int64_t)((uint64_t)k << 52);
+    memcpy(&m, &bits, sizeof m);
+    double f = m - 1, s = f / (2 + f), z = s * s, e = (double)(int32_t)k; /* log(1 + f) = 2 atanh(s) */
+    double p = 2.0 / 21;
+    p = p * z + 2.0 / 19;
+    p = p * z + 2.0 / 17;
+    p = p * z + 2.0 / 15;
+    p = p * z + 2.0 / 13;
+    p = p * z + 2.0 / 11;
+    p = p * z + 2.0 / 9;
+    p = p * z + 2.0 / 7;
+    p = p * z + 2.0 / 5;
+    p = p * z + 2.0 / 3;
+    double y = e * 6.93147180369123816490e-01 + (2 * s + (s * z * p + e * 1.90821492927058770002e-10));
+    return x != x ? x : y;
+}
+
+/* ---- random section: draws first .. first+n-1 of a key, first a multiple of 64. */
+struct cpu_random_table {
+    void (*uniform)(base_key key, uint64_t first, double *to, int64_t n); /* base_uniform's */
+    void (*normal)(base_key key, uint64_t first, double *to, int64_t n);  /* base_normal's, to about 1e-13 */
+    /* v_i / (1 - rate) where base_uniform's draw is not below rate, else 0 */
+    void (*drop)(base_key key, uint64_t first, double rate, double *v, int64_t n);
 };
 
 /* ---- gemm section: products. Each element of c is one chain of fused multiply-adds over k in ascending order, from 0, or

@@ -7,12 +7,16 @@
     extern const cpu_gemm_table cpu_gemm_##isa;                                                                        \
     extern const cpu_tape_table cpu_tape_##isa;                                                                        \
     extern const cpu_numbers_table cpu_numbers_##isa;                                                                  \
+    extern const cpu_rows_table cpu_rows_##isa;                                                                        \
+    extern const cpu_random_table cpu_random_##isa;                                                                    \
     extern double cpu_peak_##isa(int64_t rounds, float *sink);                                                         \
     static const cpu_isa table_##isa = {.name = #isa,                                                                  \
                                         .gemm = &cpu_gemm_##isa,                                                       \
                                         .tape = &cpu_tape_##isa,                                                       \
                                         .numbers = &cpu_numbers_##isa,                                                 \
                                         .gemm_bf16 = &cpu_gemm_##isa,                                                  \
+                                        .rows = &cpu_rows_##isa,                                                       \
+                                        .random = &cpu_random_##isa,                                                   \
                                         .peak = cpu_peak_##isa};
 
 #ifdef NILU_HAVE_PORTABLE
@@ -49,6 +53,8 @@ static const cpu_isa table_avx512bf16 = {.name = "avx512",
                                          .gemm = &cpu_gemm_avx512,
                                          .tape = &cpu_tape_avx512,
                                          .numbers = &cpu_numbers_avx512,
+                                         .rows = &cpu_rows_avx512,
+                                         .random = &cpu_random_avx512,
                                          .gemm_bf16 = &cpu_gemm_avx512bf16,
                                          .peak = cpu_peak_avx512};
 static bool has_avx512bf16(void)

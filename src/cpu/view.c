@@ -325,8 +325,7 @@ static void square(const char *x, int64_t ldx, char *z, int64_t ldz, int64_t row
             copy_run(z + j * ldz, buffer + j * LINE, rows * size);
 }
 
-static void flip(const char *x, int64_t ldx, char *z, int64_t ldz, int64_t rows, int64_t columns, int64_t size,
-                 bool ahead)
+void cpu_flip(const char *x, int64_t ldx, char *z, int64_t ldz, int64_t rows, int64_t columns, int64_t size, bool ahead)
 {
     int64_t side = LINE / size;
     for (int64_t i = 0; i < rows; i += side)
@@ -348,8 +347,8 @@ static void flip_tile(const view *v, const char *x, char *z, int64_t tile)
     int64_t n = v->dim[last], m = v->dim[across], wide = cpu_ceil_div(n, v->wide), high = cpu_ceil_div(m, v->high);
     int64_t j = tile % high * v->high, i = tile / high % wide * v->wide; /* tile after tile along x's rows */
     walk w = walk_to(v, tile / wide / high);
-    flip(x + w.from + i * v->from[last] + j * v->size, v->from[last], z + w.to + i * v->size + j * v->to[across],
-         v->to[across], cpu_least(n - i, v->wide), cpu_least(m - j, v->high), v->size, v->ahead);
+    cpu_flip(x + w.from + i * v->from[last] + j * v->size, v->from[last], z + w.to + i * v->size + j * v->to[across],
+             v->to[across], cpu_least(n - i, v->wide), cpu_least(m - j, v->high), v->size, v->ahead);
 }
 
 static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)

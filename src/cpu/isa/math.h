@@ -317,7 +317,7 @@ static float math_pow(float a, float b)
     return negative ? -y : y;
 }
 
-static vf v_pow(vf a, vf b)
+static __attribute__((unused)) vf v_pow(vf a, vf b)
 {
     float x[LANES], y[LANES], z[LANES];
     v_store(x, a);

@@ -96,6 +96,58 @@ static void add_slices(float *z, const float *x, const int64_t *order, int64_t s
     }
 }
 
+/* ---- reductions, in double */
+
+#define SUM(a, v) ((a) + (v))
+#define PROD(a, v) ((a) * (v))
+#define MAX(a, v) ((v) > (a) || (v) != (v) ? (v) : (a)) /* the first of equals; a NaN wins and stays */
+#define MIN(a, v) ((v) < (a) || (v) != (v) ? (v) : (a))
+#define FOLD(name, OP)                                                                                                 \
+    static void fold_##name(double *restrict to, const double *restrict v, int64_t n)                                  \
+    {                                                                                                                  \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            to[i] = OP(to[i], v[i]);                                                                                   \
+    }                                                                                                                  \
+    static void lanes_##name(double *lane, double *v, int64_t n)                                                       \
+    {                                                                                                                  \
+        while (n > LANES) {                                                                                            \
+            int64_t half = ((n + 1) / 2 + LANES - 1) / LANES * LANES;                                                  \
+            fold_##name(v, v + half, n - half);                                                                        \
+            n = half;                                                                                                  \
+        }                                                                                                              \
+        fold_##name(lane, v, n);                                                                                       \
+    }                                                                                                                  \
+    static void runs_##name(double *restrict to, double start, const double *restrict v, int64_t results, int64_t run) \
+    {                                                                                                                  \
+        for (int64_t i = 0; i < results; i++) {                                                                        \
+            double a = start;                                                                                          \
+            for (int64_t j = 0; j < run; j++)                                                                          \
+                a = OP(a, v[i * run + j]);                                                                             \
+            to[i] = a;                                                                                                 \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static double across_##name(double *lane)                                                                          \
+    {                                                                                                                  \
+        for (int half = LANES / 2; half > 0; half /= 2)                                                                \
+            for (int i = 0; i < half; i++)                                                                             \
+                lane[i] = OP(lane[i], lane[i + half]);                                                                 \
+        return lane[0];                                                                                                \
+    }
+FOLD(sum, SUM)
+FOLD(prod, PROD)
+FOLD(max, MAX)
+FOLD(min, MIN)
+static void add_f32(double *restrict to, const float *restrict v, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] += (double)v[i];
+}
+
+#define EACH_FOLD(f)                                                                                                   \
+    {                                                                                                                  \
+        [CPU_SUM] = f##_sum, [CPU_PROD] = f##_prod, [CPU_MAX] = f##_max, [CPU_MIN] = f##_min                           \
+    }
+
 const cpu_numbers_table ISA(cpu_numbers) = {.load = {[NILU_F32] = load_f32,
                                                      [NILU_F64] = load_f64,
                                                      [NILU_BF16] = load_bf16,
@@ -110,4 +162,9 @@ const cpu_numbers_table ISA(cpu_numbers) = {.load = {[NILU_F32] = load_f32,
                                                       [NILU_I64] = store_i64,
                                                       [NILU_U8] = store_u8,
                                                       [NILU_BOOL] = store_bool},
-                                            .add_slices = add_slices};
+                                            .add_slices = add_slices,
+                                            .fold = EACH_FOLD(fold),
+                                            .lanes = EACH_FOLD(lanes),
+                                            .runs = EACH_FOLD(runs),
+                                            .add_f32 = add_f32,
+                                            .across = EACH_FOLD(across)};
