@@ -524,6 +524,23 @@ static void stops_early_with_the_best(void **state)
     assert_near(r.scores.loss, best.validation.loss, 0); /* judged are the best weights, not the last */
     assert_int_equal(nilu_run_about(run)->ending, NILU_STOPPED_EARLY);
     nilu_run_free(run);
+    /* broken off while it waits for a better epoch, it does not begin to count anew */
+    for (int64_t bad = 1; bad < 4; bad++) {
+        plan b = c;
+        nilu_train_result part, rest;
+        char name[32];
+        snprintf(name, sizeof name, "early-%d", (int)bad);
+        b.out = support_at(name);
+        b.stop_at = r.steps / r.epochs * (r.best_epoch + bad) + 2;
+        assert_int_equal(train(nl, &b, &part), NILU_E_CANCELLED);
+        b.stop_at = 0;
+        assert_ok(nl, go_on(nl, &b, &rest));
+        assert_int_equal(rest.ending, NILU_STOPPED_EARLY);
+        assert_int_equal(rest.epochs, r.epochs);
+        assert_int_equal(rest.best_epoch, r.best_epoch);
+        assert_string_equal(rest.weights, r.weights);
+        nilu_train_result_free(nl, &part), nilu_train_result_free(nl, &rest);
+    }
     nilu_train_result_free(nl, &r);
     nilu_free(nl);
 }
