@@ -62,6 +62,34 @@ static void names(void **state)
     nilu_free(nl);
 }
 
+/* Empty folders may be had, and what was left by a process that died before its run began; nothing else. */
+static void folders_that_are_there(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    const char *set = support_set("there", 40, 3, 2);
+    nilu_train_result r;
+    static const char *const left[] = {
+        "bare/", "dead/", "dead/lock", "dead/metrics.jsonl", "dead/run.yaml.12.tmp", "dead/checkpoints/"};
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        const char *path = support_at(left[i]);
+        if (path[strlen(path) - 1] == '/')
+            assert_int_equal(mkdir(path, 0777), 0);
+        else
+            support_write(path, "", 0);
+    }
+    train_done(nl, set, support_at("bare"));
+    train_done(nl, set, support_at("dead"));
+    assert_int_equal(mkdir(support_at("mine"), 0777), 0);
+    assert_int_equal(mkdir(support_at("mine/checkpoints"), 0777), 0);
+    support_write(support_at("mine/checkpoints/last.safetensors"), "x", 1);
+    assert_int_equal(train(nl, set, support_at("mine"), NULL, &r), NILU_E_USAGE);
+    assert_contains(nilu_errmsg(nl), "is there already");
+    assert_int_equal(access(support_at("mine/checkpoints/last.safetensors"), F_OK), 0);
+    assert_int_not_equal(access(support_at("mine/lock"), F_OK), 0);
+    nilu_free(nl);
+}
+
 static void all_that_was_said(void **state)
 {
     (void)state;
@@ -283,7 +311,8 @@ static void checkpoints_are_not_believed(void **state)
         bytes[at] ^= 1;
         support_write(last, bytes, n);
         nilu_status status = nilu_resume(nl, a, NULL, NULL, &r);
-        if (status == NILU_OK || !(status == NILU_E_FILE_CORRUPT || status == NILU_E_VERIFY || status == NILU_E_UNSUPPORTED))
+        if (status == NILU_OK ||
+            !(status == NILU_E_FILE_CORRUPT || status == NILU_E_VERIFY || status == NILU_E_UNSUPPORTED))
             fail_msg("byte %zu: status %d, \"%s\"", at, status, nilu_errmsg(nl));
         assert_null(r.store);
         nilu_train_result_free(nl, &r);
@@ -423,7 +452,8 @@ static void a_torn_journal(void **state)
 {
     (void)state;
     nilu *nl = support_context(1, NULL);
-    const char *set = support_set("torn", 50, 3, 2), *out = support_at("torn"), *journal = support_at("torn/metrics.jsonl");
+    const char *set = support_set("torn", 50, 3, 2), *out = support_at("torn"),
+               *journal = support_at("torn/metrics.jsonl");
     nilu_run *run;
     nilu_epoch e;
     nilu_train_result r;
@@ -509,6 +539,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
+        cmocka_unit_test(folders_that_are_there),
         cmocka_unit_test(all_that_was_said),
         cmocka_unit_test(its_data),
         cmocka_unit_test(settings_are_not_believed),

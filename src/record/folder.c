@@ -15,6 +15,13 @@ char *record_path(nilu *nl, const char *folder, const char *name)
     return base_format(nl, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
 }
 
+static void give_lock_back(record_folder *f)
+{
+    if (f->lock >= 0)
+        close(f->lock);
+    f->lock = -1;
+}
+
 static nilu_status take_lock(record_folder *f)
 {
     char *path = record_path(f->nl, f->path, "lock");
@@ -25,10 +32,13 @@ static nilu_status take_lock(record_folder *f)
     if (f->lock < 0)
         status = base_fail(f->nl, NILU_E_FILE_WRITE, N_("%s: cannot be written: %s"), path, strerror(errno));
     else if (flock(f->lock, LOCK_EX | LOCK_NB) != 0)
-        status = base_fail(f->nl, NILU_E_SYSTEM, errno == EWOULDBLOCK
-                                                     ? N_("%s: another process is training in this folder; wait for it, or stop it")
-                                                     : N_("%s: cannot be locked: %s"),
+        status = base_fail(f->nl, NILU_E_SYSTEM,
+                           errno == EWOULDBLOCK
+                               ? N_("%s: another process is training in this folder; wait for it, or stop it")
+                               : N_("%s: cannot be locked: %s"),
                            errno == EWOULDBLOCK ? f->path : path, strerror(errno));
+    if (status != NILU_OK)
+        give_lock_back(f);
     base_free(f->nl, path);
     return status;
 }
@@ -46,14 +56,63 @@ static nilu_status write_text(nilu *nl, const char *folder, const char *name, co
     return status;
 }
 
+/* "name.1234.tmp": what base_create had begun when the process died. */
+static bool is_leftover(const char *name)
+{
+    size_t n = strlen(name), digits = 0;
+    if (n < 6 || strcmp(name + n - 4, ".tmp") != 0)
+        return false;
+    for (n -= 4; n && name[n - 1] >= '0' && name[n - 1] <= '9'; n--)
+        digits++;
+    return digits && n && name[n - 1] == '.';
+}
+
 /* ---- a new folder */
+
+/* What a run's folder holds; run.yaml comes last, so a folder without it is none yet. */
+static const char *const furniture[] = {"run.yaml", "metrics.jsonl", "lock", "checkpoints", "snapshots"};
+
+/* Is folder `name` in `at` without anything, but for what died while it was written and `known` names that are empty too? */
+static bool is_empty(int at, const char *name, const char *const *known, size_t n)
+{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    bool good = folder != NULL;
+    for (struct dirent *d; good && (d = readdir(folder));) {
+        struct stat s;
+        bool found = false;
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || is_leftover(d->d_name))
+            continue;
+        for (size_t i = 0; i < n; i++)
+            found = found || strcmp(d->d_name, known[i]) == 0;
+        good = found && fstatat(fd, d->d_name, &s, AT_SYMLINK_NOFOLLOW) == 0 &&
+               (S_ISREG(s.st_mode) ? s.st_size == 0 : S_ISDIR(s.st_mode) && is_empty(fd, d->d_name, NULL, 0));
+    }
+    if (folder)
+        closedir(folder);
+    else if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+/* An empty folder may be had, and one whose run died before it began. */
+static bool is_free(const char *path)
+{
+    return is_empty(AT_FDCWD, path, furniture + 1, COUNT(furniture) - 1);
+}
+
+static nilu_status taken(nilu *nl, const char *path)
+{
+    return base_fail(nl, NILU_E_USAGE,
+                     N_("%s: is there already; give another name, or go on with --resume if it is a run"), path);
+}
 
 static nilu_status make(nilu *nl, const char *path)
 {
     if (mkdir(path, 0777) == 0)
         return NILU_OK;
     if (errno == EEXIST)
-        return base_fail(nl, NILU_E_USAGE, N_("%s: is there already; give another name, or go on with --resume if it is a run"), path);
+        return is_free(path) ? NILU_OK : taken(nl, path);
     return base_fail(nl, NILU_E_FILE_WRITE, N_("%s: this folder cannot be made: %s"), path, strerror(errno));
 }
 
@@ -134,21 +193,25 @@ static nilu_status open_folder(record_folder *f, const nilu_run_info *info)
     return status;
 }
 
-/* What a failed start has made is taken away again; a folder that was there before is not empty and stays. */
+/* What a failed start has made is taken away again, unless another process has the folder. */
 static void unmake(record_folder *f)
 {
-    static const char *const made[] = {"run.yaml", "metrics.jsonl", "lock", "checkpoints", "snapshots", ""};
-    for (size_t i = 0; i < COUNT(made); i++) {
-        char *path = record_path(f->nl, f->path, made[i]);
+    for (size_t i = 0; i < COUNT(furniture) && f->lock >= 0; i++) {
+        char *path = record_path(f->nl, f->path, furniture[i]);
         if (path)
             remove(path);
         base_free(f->nl, path);
     }
+    rmdir(f->path);
 }
 
 static nilu_status furnish(record_folder *f, const nilu_run_info *info)
 {
     NILU_TRY(open_folder(f, info));
+    if (!is_free(f->path)) { /* another process had it meanwhile */
+        give_lock_back(f);
+        return taken(f->nl, f->path);
+    }
     base_buffer b = {f->settings, strlen(f->settings), 0};
     NILU_TRY(make_inner(f->nl, f->path, "checkpoints"));
     if (info->options.snapshots > 0)
@@ -173,17 +236,6 @@ nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_
     if (status != NILU_OK)
         record_close(f);
     return status;
-}
-
-/* "name.1234.tmp": what base_create had begun when the process died. */
-static bool is_leftover(const char *name)
-{
-    size_t n = strlen(name), digits = 0;
-    if (n < 6 || strcmp(name + n - 4, ".tmp") != 0)
-        return false;
-    for (n -= 4; n && name[n - 1] >= '0' && name[n - 1] <= '9'; n--)
-        digits++;
-    return digits && n && name[n - 1] == '.';
 }
 
 static nilu_status sweep(nilu *nl, const char *run, const char *inner)
@@ -215,8 +267,7 @@ void record_close(record_folder *f)
 {
     if (f->journal >= 0)
         close(f->journal);
-    if (f->lock >= 0)
-        close(f->lock); /* which gives the lock back */
+    give_lock_back(f);
     base_free(f->nl, f->path);
     base_free(f->nl, f->settings);
     *f = (record_folder){.nl = f->nl, .lock = -1, .journal = -1};
