@@ -596,7 +596,8 @@ static void encoder_over_other_tables(void **state)
         nilu_status status;
         const char *error;
     } wrong[] = {
-        {"a,colour,kind\n1,red,yes\n", NILU_E_NAME, "new.csv: has no column \"b\", which the model was trained on"},
+        {"a,colour,kind\n1,red,yes\n", NILU_E_DATA, "new.csv: has no column \"b\", which the model was trained on"},
+        {"p,q,r,s\n1,2,red,yes\n", NILU_E_DATA, "new.csv: has no column \"a\", which the model was trained on"},
         {"a,b,colour,kind\n1,2,red,maybe\n", NILU_E_RANGE,
          "new.csv:2: the target \"kind\" is \"maybe\", which is none of the classes that are known: no, yes"},
         {"a,b,colour\n1,two,red\n", NILU_E_DATA, "new.csv:2: column \"b\" is \"two\", which is no number"},

@@ -151,13 +151,21 @@ static bool has_names(const nilu_data *d)
     return false;
 }
 
+static bool has_numbers(const nilu_data *d)
+{
+    for (int i = 0; i < d->columns; i++)
+        if (d->column[i].kind == COLUMN_NUMBER)
+            return true;
+    return false;
+}
+
 static nilu_status lay_by_name(nilu_data *d, const data_record *r)
 {
     for (int i = 0; i < d->columns; i++) {
         data_column *c = &d->column[i];
         c->place = place_of(r, c->name);
         if (c->place < 0 && used(c))
-            return base_fail(d->nl, NILU_E_NAME, N_("%s: has no column \"%s\", which the model was trained on"),
+            return base_fail(d->nl, NILU_E_DATA, N_("%s: has no column \"%s\", which the model was trained on"),
                              d->file.path, c->name);
     }
     return NILU_OK;
@@ -188,8 +196,9 @@ static nilu_status lay_by_order(nilu_data *d, const data_record *r)
 /* Looks at the first record: names or the first row; *row: it is one. */
 static nilu_status begin(nilu_data *d, const data_record *r, bool *row)
 {
+    /* Texts above texts may be names or not: then only known ones are believed. */
     if (d->has_encoder && d->options.header < 0 && has_names(d))
-        d->header = holds_names(d, r);
+        d->header = holds_names(d, r) || (d->header && has_numbers(d));
     *row = !d->header;
     d->cells = r->cells;
     if (!d->has_encoder)
