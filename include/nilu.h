@@ -931,6 +931,43 @@ NILU_API nilu_status nilu_whatif_run(nilu_whatif *whatif);
 /* The answer in one world [outputs], until the next run. */
 NILU_API const float *nilu_whatif_y(const nilu_whatif *whatif, int world);
 
+/* ---- forensics: who is to blame ------------------------------------------------------------------------------------------
+ * The gap of an answer shared out over what was seen. Where a method's parts should add up to something, `wanted` says to
+ * what, and `residual` what is missing. */
+
+typedef enum nilu_method {
+    NILU_GRADIENT_INPUT, /* x . d gap/dx; adds up to the gap where nothing in the net is added or bent */
+    NILU_INTEGRATED,     /* integrated gradients from the baseline (Sundararajan, Taly, Yan 2017): to gap(x) - gap(baseline) */
+    NILU_LRP,            /* layer-wise relevance propagation, epsilon rule (Bach et al. 2015): to the gap, biases' share apart */
+    NILU_OCCLUSION,      /* gap(x) - gap(x with this feature restored to the baseline), each one run; need not add up */
+    NILU_METHODS
+} nilu_method;
+NILU_API const char *nilu_method_name(int i); /* NULL past the last; static text */
+
+typedef struct nilu_attribute_options {
+    size_t size;           /* sizeof(nilu_attribute_options) */
+    nilu_dtype dtype;      /* NILU_F32 or NILU_F64; occlusion is always f32 */
+    int steps;             /* points of the Gauss-Legendre sum on the way from the baseline, 1 to 4096 */
+    double epsilon;        /* of LRP */
+    const float *baseline; /* [features], copied: a sample that says nothing, such as the mean of the training part; NULL: 0 */
+} nilu_attribute_options;
+#define NILU_ATTRIBUTE_DEFAULT {sizeof(nilu_attribute_options), NILU_F32, 32, 1e-9, NULL}
+
+typedef struct nilu_attribution {
+    double gap, baseline_gap; /* of the sample, and of the baseline (integrated gradients; else 0) */
+    double sum, wanted, residual;
+} nilu_attribution;
+
+typedef struct nilu_attributor nilu_attributor;
+/* Plans for the parameters of `weights`, which are copied; the model is used until nilu_attributor_free. */
+NILU_API nilu_status nilu_attributor_new(nilu *nl, const nilu_model *model, const nilu_store *weights, int64_t features,
+                                         int64_t outputs, const nilu_attribute_options *options, nilu_attributor **attributor);
+NILU_API void nilu_attributor_free(nilu_attributor *attributor);
+/* The part of each feature of x [features] in y[accused] - y[rival] (rival -1: in y[accused] alone), into part [features];
+ * `out` may be NULL. RANGE for an output or a method that is none. */
+NILU_API nilu_status nilu_attribute(nilu_attributor *attributor, nilu_method method, const float *x, int accused, int rival,
+                                    double *part, nilu_attribution *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -29,4 +29,10 @@ nilu_status forensics_weights(nilu *nl, const nilu_store *weights, nilu_dtype dt
 nilu_status forensics_build(nilu *nl, const nilu_model *model, int64_t n, int64_t features, int64_t outputs, nilu_graph **g,
                             nilu_tensor **y);
 
+/* Copies g into the empty graph `to`; *y2 is y's twin. Each node is shown to `change` as soon as its twin t is made, and what
+ * that returns stands for the node from then on; twin[id] is what stands for output 0 of the nodes before it. */
+typedef nilu_tensor *(*forensics_change)(void *user, const nilu_node *n, nilu_tensor *t, nilu_tensor *const *twin);
+nilu_status forensics_copy(const nilu_graph *g, const nilu_tensor *y, forensics_change change, void *user, nilu_graph *to,
+                           nilu_tensor **y2);
+
 #endif

@@ -74,7 +74,7 @@ nilu_status forensics_weights(nilu *nl, const nilu_store *weights, nilu_dtype dt
         const nilu_value *v = nilu_store_at(weights, i);
         if (v->kind != NILU_PARAM)
             continue;
-        nilu_dtype own = v->dtype == NILU_F32 ? dtype : v->dtype;
+        nilu_dtype own = v->dtype == NILU_F32 || v->dtype == NILU_F64 ? dtype : v->dtype;
         status = nilu_store_put(*copy, v->kind, v->name, own, v->shape, own == v->dtype ? v->data : NULL);
         if (status != NILU_OK || own == v->dtype)
             continue;

@@ -20,31 +20,9 @@ struct nilu_whatif {
     nilu_plan *plan;
     int nlayer;
     handle *layer;
-    float *x;    /* [worlds, features] */
+    float *x; /* [worlds, features] */
     const float *y;
 };
-
-/* A node of another graph once more, on other inputs. */
-static nilu_tensor *again(nilu_graph *to, const nilu_node *n, nilu_tensor *const *in)
-{
-    if (n->op->leaf) {
-        nilu_tensor *t = graph_leaf(to, n->op, n->name, n->attr, n->out[0].dtype, n->out[0].shape);
-        size_t bytes = (size_t)base_count(n->out[0].shape) * nilu_dtype_size(n->out[0].dtype);
-        if (!t)
-            return NULL;
-        t->node->init = n->init;
-        if (n->data && (t->node->data = graph_alloc(to, bytes + 1)))
-            memcpy(t->node->data, n->data, bytes);
-        return t;
-    }
-    unsigned char attr[GRAPH_MAX_ATTR] = {0};
-    if (n->op->attr_size)
-        memcpy(attr, n->attr, n->op->attr_size);
-    to->naming = n->name;
-    nilu_tensor *t = n->nin ? graph_node(n->op, n->nin, in, attr) : graph_source(to, n->op, attr);
-    to->naming = NULL;
-    return t;
-}
 
 static nilu_tensor *place(nilu_graph *to, const char *what, const forensics_site *s, nilu_dtype dtype, int worlds)
 {
@@ -53,35 +31,25 @@ static nilu_tensor *place(nilu_graph *to, const char *what, const forensics_site
     return nilu_input(to, name, dtype, NILU_SHAPE(worlds, s->out));
 }
 
-/* What stands in the copy for output 0 of a node: the node's, or the changed one behind it. */
-static nilu_tensor *changed(nilu_graph *to, const nilu_node *n, nilu_tensor *t, const forensics_site *site, int nsite, int worlds)
+typedef struct places {
+    const forensics_site *site;
+    int nsite, worlds;
+} places;
+
+/* Behind a layer's sum something can be added; what it puts out can be held. */
+static nilu_tensor *changed(void *user, const nilu_node *n, nilu_tensor *t, nilu_tensor *const *twin)
 {
-    for (int i = 0; i < nsite; i++) {
-        if (site[i].z->node == n)
-            t = nilu_add(t, place(to, "nudge", &site[i], NILU_F32, worlds));
-        if (site[i].a->node == n)
-            t = nilu_where(place(to, "hold", &site[i], NILU_BOOL, worlds), place(to, "value", &site[i], NILU_F32, worlds), t);
+    const places *p = user;
+    (void)twin;
+    for (int i = 0; i < p->nsite; i++) {
+        const forensics_site *s = &p->site[i];
+        if (s->z->node == n)
+            t = nilu_add(t, place(nilu_tensor_graph(t), "nudge", s, NILU_F32, p->worlds));
+        if (s->a->node == n)
+            t = nilu_where(place(nilu_tensor_graph(t), "hold", s, NILU_BOOL, p->worlds),
+                           place(nilu_tensor_graph(t), "value", s, NILU_F32, p->worlds), t);
     }
     return t;
-}
-
-static nilu_status copy_changed(const nilu_graph *g, const nilu_tensor *y, const forensics_site *site, int nsite, int worlds,
-                                nilu_graph *to, nilu_tensor **y2)
-{
-    nilu_tensor **twin = base_calloc(g->nl, (size_t)g->nnode + 1, sizeof *twin), *in[GRAPH_MAX_IN];
-    if (!twin)
-        return NILU_E_NO_MEMORY;
-    for (int i = 0; i < g->nnode && to->status == NILU_OK; i++) {
-        const nilu_node *n = g->node[i];
-        for (int k = 0; k < n->nin; k++) {
-            nilu_tensor *t = twin[n->in[k]->node->id];
-            in[k] = n->in[k]->out ? nilu_output(t, n->in[k]->out) : t;
-        }
-        twin[i] = changed(to, n, again(to, n, in), site, nsite, worlds);
-    }
-    *y2 = to->status == NILU_OK ? twin[y->node->id] : NULL;
-    base_free(g->nl, twin);
-    return graph_report(to);
 }
 
 static nilu_status feed_all(nilu_whatif *w)
@@ -116,7 +84,7 @@ static nilu_status build(nilu_whatif *w, const nilu_model *model)
     }
     if (status == NILU_OK) {
         forensics_sites(g, site, w->nlayer);
-        status = copy_changed(g, y, site, w->nlayer, w->worlds, to, &y2);
+        status = forensics_copy(g, y, changed, &(places){site, w->nlayer, w->worlds}, to, &y2);
     }
     for (int i = 0; i < w->nlayer && status == NILU_OK; i++) {
         handle *h = &w->layer[i];
@@ -140,13 +108,15 @@ static nilu_status build(nilu_whatif *w, const nilu_model *model)
     return status;
 }
 
-nilu_status nilu_whatif_new(nilu *nl, const nilu_model *model, const nilu_store *weights, int64_t features, int64_t outputs,
-                            int worlds, nilu_whatif **whatif)
+nilu_status nilu_whatif_new(nilu *nl, const nilu_model *model, const nilu_store *weights, int64_t features,
+                            int64_t outputs, int worlds, nilu_whatif **whatif)
 {
     *whatif = NULL;
     if (worlds < 1 || features < 1 || outputs < 1)
-        return base_fail(nl, NILU_E_USAGE, N_("nilu_whatif_new: %d worlds, %lld features and %lld outputs; there must be at least one of each"),
-                         worlds, (long long)features, (long long)outputs);
+        return base_fail(
+            nl, NILU_E_USAGE,
+            N_("nilu_whatif_new: %d worlds, %lld features and %lld outputs; there must be at least one of each"),
+            worlds, (long long)features, (long long)outputs);
     nilu_whatif *w = base_calloc(nl, 1, sizeof *w);
     if (!w)
         return NILU_E_NO_MEMORY;
@@ -193,9 +163,11 @@ float *nilu_whatif_x(nilu_whatif *w, int world)
 
 static nilu_status there(nilu_whatif *w, int world, int layer, int64_t neuron)
 {
-    if (world >= 0 && world < w->worlds && layer >= 0 && layer < w->nlayer && neuron >= 0 && neuron < w->layer[layer].out)
+    if (world >= 0 && world < w->worlds && layer >= 0 && layer < w->nlayer && neuron >= 0 &&
+        neuron < w->layer[layer].out)
         return NILU_OK;
-    return base_fail(w->nl, NILU_E_RANGE, N_("world %d, layer %d, neuron %lld: there is no such place in %d worlds of %d layers"), world,
+    return base_fail(w->nl, NILU_E_RANGE,
+                     N_("world %d, layer %d, neuron %lld: there is no such place in %d worlds of %d layers"), world,
                      layer, (long long)neuron, w->worlds, w->nlayer);
 }
 
