@@ -4,7 +4,7 @@
  * the place of each input where the kernel allows it. */
 #include "support/support.h"
 
-#include "plan/plan.h"
+#include "run/run.h"
 
 #define MAX_ENDS 4
 #define MAX_INPUTS 6
@@ -464,6 +464,54 @@ static void bits_everywhere(void **state)
         }
 }
 
+/* The fused ops have references too, which run where no kernel takes them: each instruction of a plan is run by both. */
+static void what_fused_ops_mean(void **state)
+{
+    (void)state;
+    int sums = 0;
+    for (uint64_t seed = 1; seed <= cases(); seed++) {
+        scene s;
+        build(&s, seed, seed % 3 == 0, 1, getenv("NILU_ISA"));
+        nilu_plan *plan = compiled(&s, false, NULL, false);
+        for (int i = 0; i < plan->nstep; i++) {
+            const plan_step *x = &plan->step[i];
+            const nilu_op *op = x->call.op;
+            nilu_arg out[GRAPH_MAX_OUT];
+            nilu_call c = x->call;
+            const bool fused = x->kernel && (op == &rewrite_op_tape || op == &rewrite_op_product);
+            const rewrite_tape *t = !fused                   ? NULL
+                                    : op == &rewrite_op_tape ? ((const struct rewrite_tape_attr *)c.attr)->tape
+                                                             : ((const struct rewrite_product_attr *)c.attr)->tape;
+            if (fused) {
+                c.scratch = malloc(op->ref_scratch(x->node) + 1);
+                for (int e = 0; e < c.nout; e++) {
+                    out[e] = c.out[e];
+                    out[e].data = malloc((size_t)out[e].n * nilu_dtype_size(out[e].dtype) + 1);
+                }
+                c.out = out;
+                op->ref(&c);
+            }
+            run_alone(plan, x);
+            for (int e = 0; e < c.nout && fused; e++) {
+                const double added = t->end[e].sum && out[e].n ? (double)(base_count(t->loop) / out[e].n) : 0;
+                sums += t->end[e].sum;
+                for (int64_t k = 0; k < out[e].n; k++) {
+                    const double g = base_load(out[e].dtype, x->call.out[e].data, k),
+                                 w = base_load(out[e].dtype, out[e].data, k);
+                    if (!(fabs(g - w) <= 5e-5 * (fabs(w) + 2 * added + 1)))
+                        say(&s, seed, "the kernel against the fused op's reference", e, k, g, w);
+                }
+                free(out[e].data);
+            }
+            if (fused)
+                free(c.scratch);
+        }
+        nilu_plan_free(plan);
+        tear_down(&s);
+    }
+    assert_true(sums > 50);
+}
+
 /* Runs instruction `x` with the inputs and outputs of `c`. */
 static void call(const nilu_plan *p, const plan_step *x, const nilu_call *c)
 {
@@ -559,14 +607,47 @@ static void an_update_is_one_pass(void **state)
     nilu_free(nl);
 }
 
+/* A sum over the first and the last of three axes, both so long that tiles cut them: whole numbers, so that it is exact. */
+static void a_sum_in_parts_along_two_axes(void **state)
+{
+    (void)state;
+    enum { A = 3, B = 2, C = 40000 };
+    for (int threads = 1; threads <= 3; threads += 2) {
+        nilu *nl = support_context(threads, NULL);
+        nilu_graph *g = nilu_graph_new(nl);
+        nilu_store *store = nilu_store_new(nl);
+        T sum = nilu_sum(nilu_square(nilu_input(g, "x", NILU_F32, NILU_SHAPE(A, B, C))), NILU_AXES(0, 2), false);
+        nilu_plan *plan;
+        float *x = malloc(A * B * C * sizeof *x), want[B] = {0};
+        assert_non_null(x);
+        for (int i = 0; i < A * B * C; i++) {
+            x[i] = (float)(i % 7 + i / (B * C));
+            want[i / C % B] += x[i] * x[i];
+        }
+        assert_ok(nl, nilu_compile(g, store, 1, &sum, NULL, &plan));
+        const cpu_program *p = plan->step[plan->nstep - 1].job.plan;
+        assert_true(p->cuts[0] > 1 && p->cuts[p->rank - 1] > 1);
+        assert_ok(nl, nilu_feed(plan, "x", x, A * B * C * sizeof *x));
+        assert_ok(nl, nilu_step(plan));
+        assert_memory_equal(nilu_fetched(plan, 0), want, sizeof want);
+        free(x);
+        nilu_plan_free(plan);
+        nilu_graph_free(g);
+        nilu_store_free(store);
+        nilu_free(nl);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tapes_against_the_reference),
         cmocka_unit_test(products_against_the_reference),
+        cmocka_unit_test(what_fused_ops_mean),
         cmocka_unit_test(bits_everywhere),
         cmocka_unit_test(outputs_in_place),
         cmocka_unit_test(an_update_is_one_pass),
+        cmocka_unit_test(a_sum_in_parts_along_two_axes),
     };
     return cmocka_run_group_tests_name("tape", tests, NULL, NULL);
 }
