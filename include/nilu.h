@@ -209,6 +209,18 @@ typedef struct nilu_xent_options {
     int64_t ignore;
 } nilu_xent_options;
 
+/* Whole numbers, one for each spatial axis of pictures; one alone stands for all of them. */
+typedef nilu_axes nilu_sizes;
+#define NILU_SIZES(...) NILU_AXES(__VA_ARGS__) /* NILU_SIZES(2), NILU_SIZES(3, 5). C only. */
+
+/* How a window moves over pictures. {0}: stride 1, dilation 1, no padding, one group. */
+typedef struct nilu_conv_options {
+    nilu_sizes stride, dilation;
+    nilu_sizes padding; /* zeros before each axis, and behind it unless `after` says otherwise */
+    nilu_sizes after;
+    int64_t groups; /* channels are cut into so many parts, each with filters of its own; all channels: depthwise */
+} nilu_conv_options;
+
 /* The product with either operand read transposed: no transpose is ever made. */
 NILU_API nilu_tensor *nilu_matmul_t(nilu_tensor *a, bool a_transposed, nilu_tensor *b, bool b_transposed);
 

@@ -95,6 +95,47 @@ struct ops_scatter {
     int64_t axis, n;
 };
 
+/* ---- windows over pictures (window.c) */
+struct ops_window { /* one number for each spatial axis, once a shape rule has seen them */
+    nilu_axes stride, dilation, padding, after;
+};
+struct ops_conv { /* conv, conv_transpose, conv_weight */
+    struct ops_window window;
+    nilu_axes size; /* of conv_transpose: of its pictures; of conv_weight: of its kernel */
+    int64_t groups;
+};
+struct ops_pool { /* max_pool, avg_pool, avg_unpool */
+    struct ops_window window;
+    nilu_axes kernel, size; /* size: of avg_unpool's pictures */
+    bool counting;          /* of avg_pool: the padding counts too, so every window is as large */
+};
+#define OPS_WINDOW_FIELD(type, field) {#field, FIELD_AXES, offsetof(type, window.field)}
+#define OPS_WINDOW(type)                                                                                               \
+    OPS_WINDOW_FIELD(type, stride), OPS_WINDOW_FIELD(type, dilation), OPS_WINDOW_FIELD(type, padding),                 \
+        OPS_WINDOW_FIELD(type, after)
+/* Input `i` is a float picture of one or two spatial axes. */
+nilu_status ops_need_picture(nilu_build *b, int i);
+/* The lists get one number for each spatial axis. */
+nilu_status ops_fill_window(nilu_build *b, struct ops_window *t, int axes);
+nilu_status ops_fill_size(nilu_build *b, const char *what, nilu_axes *size, int axes);
+/* How many places a kernel finds along spatial axis d of n numbers; it must fit. */
+nilu_status ops_slide(nilu_build *b, const struct ops_window *t, int d, int64_t n, int64_t kernel, int64_t *places);
+/* Shape rules of convolutions: of inputs and attributes; of x and w that fit, and what they become; of such a y. */
+nilu_status ops_conv_need(nilu_build *b);
+nilu_status ops_conv_fits(nilu_build *b, nilu_shape x, nilu_shape w, nilu_shape *y);
+nilu_status ops_conv_same(nilu_build *b, nilu_shape made, nilu_shape y);
+struct ops_conv ops_conv_attr(const nilu_conv_options *options, nilu_axes size);
+nilu_conv_options ops_conv_options(const struct ops_conv *t);
+nilu_axes ops_spatial(nilu_shape s); /* sizes of the spatial axes */
+/* A window's way over pictures of two spatial axes: place k of the window at p is p * stride + k * dilation - padding. */
+typedef struct ops_slide_plan {
+    int64_t samples, channels, filters, groups; /* of pools: filters = groups = channels */
+    int64_t in[2], kernel[2], out[2], stride[2], dilation[2], padding[2];
+} ops_slide_plan;
+ops_slide_plan ops_conv_plan(const struct ops_conv *t, nilu_shape x, nilu_shape w, nilu_shape y);
+ops_slide_plan ops_pool_plan(const struct ops_pool *t, nilu_shape x, nilu_shape y);
+double ops_conv_flops(const ops_slide_plan *p);
+
 /* ---- movements */
 /* Elements from .. from+n-1 of input k become elements to .. of output 0, of the same data type. */
 void ops_copy(const nilu_call *c, int k, int64_t from, int64_t to, int64_t n);
