@@ -259,6 +259,31 @@ nilu_status cli_subject_open(cli *c, const cli_reading *reading, const char *fol
                              cli_subject *subject);
 void cli_subject_free(cli_subject *subject);
 
+/* ---- a run that is looked into, with one sample: sampling.c. Rows that all commands of forensics share. */
+typedef struct cli_sampling {
+    const char *sample, *truth, *accused;
+} cli_sampling;
+#define CLI_SAMPLING_ROWS(type)                                                                                        \
+    {"sample", 0, "SAMPLE", CLI_WORD, offsetof(type, sampling.sample),                                                 \
+     N_("the sample: test:42, validation:7, train:3, or FILE or FILE:7 with samples like the run's"),                  \
+     .usual = N_("the first of the test part"), .group = N_("Sample")},                                                \
+    {"truth", 0, "CLASS", CLI_WORD, offsetof(type, sampling.truth), N_("the class that is right, by name or number"),  \
+     .usual = N_("as the data say")},                                                                                  \
+    {"accused", 0, "CLASS", CLI_WORD, offsetof(type, sampling.accused),                                                \
+     N_("the answer that is asked about, by name or number"), .usual = N_("what the network said")}
+typedef struct cli_case {
+    cli *c;
+    nilu_inquiry *at;
+    const nilu_inquiry_info *info;
+    nilu_sample sample;
+} cli_case;
+/* Opens the run; freed by cli_case_free, also after a failure. */
+nilu_status cli_case_open(cli *c, const char *folder, nilu_dtype dtype, cli_case *k);
+/* Puts the sample that the line names into the scene. */
+nilu_status cli_case_look(cli_case *k, const cli_sampling *s);
+void cli_case_free(cli_case *k);
+const char *cli_start_name(int i); /* of a nilu_start: "loss", "gap"; NULL past the last */
+
 /* ---- wrong answers: mistakes.c */
 typedef struct cli_mistake {
     int64_t index;

@@ -979,6 +979,57 @@ NILU_API void nilu_attributor_free(nilu_attributor *attributor);
  * `out` may be NULL. RANGE for an output or a method that is none. */
 NILU_API nilu_status nilu_attribute(nilu_attributor *attributor, nilu_method method, const float *x, int accused, int rival,
                                     double *part, nilu_attribution *out);
+/* An inquiry: a run that is looked into, with its weights, its own data and a scene at hand. */
+typedef struct nilu_inquiry nilu_inquiry;
+
+typedef struct nilu_inquiry_options {
+    size_t size;                     /* sizeof(nilu_inquiry_options) */
+    nilu_moment moment;              /* whose weights */
+    nilu_dtype dtype;                /* arithmetic of the scene: NILU_F64 or NILU_F32 */
+    const nilu_data_options *opened; /* data_dir, cache_dir and memory count, as for nilu_run_data; NULL: none */
+} nilu_inquiry_options;
+#define NILU_INQUIRY_DEFAULT {sizeof(nilu_inquiry_options), NILU_MODEL, NILU_F64, NULL}
+
+/* Owned by the inquiry. */
+typedef struct nilu_inquiry_info {
+    nilu_run *run;
+    const nilu_run_info *about;
+    const nilu_model *model;
+    nilu_store *store;         /* the weights; not to be changed */
+    nilu_data *data;           /* the run's own set */
+    const nilu_data_info *set;
+    nilu_scene *scene;
+} nilu_inquiry_info;
+
+/* Opens a run's folder. Freed by nilu_inquiry_free. Errors: those of nilu_run_open, nilu_run_store, nilu_run_data and
+ * nilu_scene_new. */
+NILU_API nilu_status nilu_inquiry_open(nilu *nl, const char *folder, const nilu_inquiry_options *options, nilu_inquiry **out);
+NILU_API void nilu_inquiry_free(nilu_inquiry *q);
+NILU_API const nilu_inquiry_info *nilu_inquiry_about(const nilu_inquiry *q);
+
+/* The sample that the scene shows. Valid until the next is looked at. */
+typedef struct nilu_sample {
+    const char *name;          /* "test:42", "new.csv:0" */
+    nilu_data *data;           /* the set that it is from: for nilu_data_picture and nilu_data_describe */
+    const nilu_data_info *set;
+    nilu_part part;
+    int64_t index;
+    const float *x;            /* [features] */
+    int32_t label;             /* -1 for numbers */
+    const float *target;       /* [outputs] numbers; NULL for classes */
+} nilu_sample;
+
+/* Looks at a sample by its name: "test:42", "validation:7", "train:3"; "42" of the part by which the run is judged; "FILE" or
+ * "FILE:7", the first sample or that at position 7 of a set which is read as the run's was; NULL: the first of the part by
+ * which the run is judged. `truth` and `accused` name classes, or give their numbers; NULL: as the data say, and whatever was
+ * answered. *out may be NULL. Errors: NAME (no such sample, file or class), RANGE, DATA (nobody says what is right), those of
+ * nilu_data_open. */
+NILU_API nilu_status nilu_inquiry_sample(nilu_inquiry *q, const char *name, const char *truth, const char *accused, nilu_sample *out);
+/* The same for sample `index` of a part of the set at hand: the run's own until a file was named. */
+NILU_API nilu_status nilu_inquiry_look(nilu_inquiry *q, nilu_part part, int64_t index, const char *truth, const char *accused,
+                                    nilu_sample *out);
+/* What is seen on average, [features]: the mean over the training part. Worked out at the first call; owned by the inquiry. */
+NILU_API nilu_status nilu_inquiry_mean(nilu_inquiry *q, const double **mean);
 
 #ifdef __cplusplus
 }
