@@ -288,8 +288,8 @@ static void any_number_of_threads(void **state)
 {
     (void)state;
     static const plan cases[] = {
-        {.chain = "512 relu, 512 relu", .batch = 64, .epochs = 30, .steps = 200},
-        {.chain = "128 relu", .batch = 32, .epochs = 30, .steps = 200, .optimizer = "sgd", .lr = 0.1},
+        {.chain = "512 relu, 512 relu", .batch = 64, .epochs = 30, .steps = 20},
+        {.chain = "128 relu", .batch = 32, .epochs = 30, .steps = 40, .optimizer = "sgd", .lr = 0.1},
         {.chain = "40 gelu, dropout 0.3, 24 tanh", .batch = 50, .epochs = 10, .clip_norm = 1, .accumulate = 3, .validation = 0.1},
         {.chain = "16 relu", .batch = 7, .epochs = 2, .optimizer = "muon"},
     };
