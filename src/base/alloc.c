@@ -61,11 +61,11 @@ void base_free(nilu *nl, void *p)
         nl->options.alloc.resize(nl->options.alloc.user, p, 0);
 }
 
-/* The block's true start stands in the eight bytes before the aligned address. */
+/* The block's true start stands in the eight bytes before the aligned address; whole lines of 64 bytes follow it. */
 void *base_alloc_aligned(nilu *nl, size_t bytes)
 {
     size_t total;
-    if (!base_add(bytes, 64 + sizeof(void *), &total)) {
+    if (!base_add(bytes, 128 + sizeof(void *), &total)) {
         base_no_memory(nl, SIZE_MAX);
         return NULL;
     }

@@ -6,13 +6,23 @@
 
 #define ALIGN(bytes) (((bytes) + 63) & ~(size_t)63)
 
-/* ---- a tape by itself */
+/* ---- a tape by itself, and one elementwise op: a tape of one step */
 
-static nilu_status prepare_tape(nilu *nl, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa, cpu_job *job)
+static const char *accepts_tape(const nilu_node *n, const cpu_isa *isa)
 {
+    rewrite_step step;
+    const rewrite_tape t = cpu_tape_of(n, &step);
+    (void)isa;
+    return cpu_program_refuses(n, &t);
+}
+
+static nilu_status prepare_tape(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+{
+    rewrite_step step;
+    const rewrite_tape t = cpu_tape_of(n, &step);
     cpu_program *p;
     *job = (cpu_job){.phases = 1};
-    NILU_TRY(cpu_program_new(nl, n, t, isa, &p));
+    NILU_TRY(cpu_program_new(nl, n, &t, isa, false, &p));
     job->plan = p;
     job->tiles[0] = cpu_program_tiles(p);
     job->scratch = p->scratch;
@@ -32,56 +42,8 @@ static nilu_status run_tape(const nilu_call *c, int phase, int64_t begin, int64_
     return NILU_OK;
 }
 
-static const rewrite_tape *tape_of(const nilu_node *n)
-{
-    return ((const struct rewrite_tape_attr *)n->attr)->tape;
-}
-
-static const char *accepts_tape(const nilu_node *n, const cpu_isa *isa)
-{
-    (void)isa;
-    return cpu_program_refuses(n, tape_of(n));
-}
-
-static nilu_status prepare_chain(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
-{
-    return prepare_tape(nl, n, tape_of(n), isa, job);
-}
-
-const cpu_kernel cpu_kernel_tape = {"tape", "tape", accepts_tape, prepare_chain, run_tape};
-
-/* ---- one elementwise op: a tape of one step */
-
-static rewrite_tape single(const nilu_node *n, rewrite_step *step)
-{
-    *step = (rewrite_step){.op = n->op, .arg = {-1, -1, -1}, .dtype = n->out[0].dtype};
-    ops_params(n, step->p);
-    for (int k = 0; k < n->nin; k++)
-        step->arg[k] = k;
-    return (rewrite_tape){.loop = n->out[0].shape,
-                          .nin = n->nin,
-                          .nstep = 1,
-                          .nend = 1,
-                          .step = step,
-                          .end = {{.value = n->nin, .dtype = n->out[0].dtype, .shape = n->out[0].shape}}};
-}
-
-static const char *accepts_single(const nilu_node *n, const cpu_isa *isa)
-{
-    rewrite_step step;
-    rewrite_tape t = single(n, &step);
-    (void)isa;
-    return cpu_program_refuses(n, &t);
-}
-
-static nilu_status prepare_single(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
-{
-    rewrite_step step;
-    rewrite_tape t = single(n, &step);
-    return prepare_tape(nl, n, &t, isa, job);
-}
-
-const cpu_kernel cpu_kernel_elementwise = {"elementwise", "tape", accepts_single, prepare_single, run_tape};
+const cpu_kernel cpu_kernel_tape = {"tape", "tape", accepts_tape, prepare_tape, run_tape};
+const cpu_kernel cpu_kernel_elementwise = {"elementwise", "tape", accepts_tape, prepare_tape, run_tape};
 
 /* ---- a product with a tape behind it */
 
@@ -105,7 +67,7 @@ static nilu_status prepare_product(nilu *nl, const nilu_node *n, const cpu_isa *
     const struct rewrite_product_attr *t = n->attr;
     cpu_program *p;
     *job = (cpu_job){.phases = 0};
-    NILU_TRY(cpu_program_new(nl, n, t->tape, isa, &p));
+    NILU_TRY(cpu_program_new(nl, n, t->tape, isa, false, &p));
     product *x = base_alloc(nl, ALIGN(sizeof *x) + cpu_program_bytes(p));
     if (x) {
         x->program = (cpu_program *)(void *)((char *)x + ALIGN(sizeof *x));

@@ -76,6 +76,10 @@ struct cpu_step {
     uint8_t z[CPU_MAX_RESULTS], a[CPU_MAX_OPERANDS];
     bool down, along; /* does its result change from row to row, from column to column? */
 };
+/* Steps of a brief, which know more than places: see there. */
+typedef struct cpu_brief_steps {
+    cpu_step_fn product, row_product, spread, chain, tree, narrow;
+} cpu_brief_steps;
 typedef struct cpu_tape_row {
     const char *pattern; /* as isa/tape.c explains */
     int results;
@@ -90,6 +94,7 @@ struct cpu_tape_table {
     void (*fold)(float *sums, const float *v, int64_t ld, int64_t rows, int64_t columns);
     void (*from_bytes)(float *to, const unsigned char *from, int64_t n);
     void (*to_bytes)(unsigned char *to, const float *from, int64_t n);
+    const cpu_brief_steps *brief;
 };
 
 /* A tape made ready. Its loop is brought into the fewest axes, two at least, whose last two are the rows and columns of
@@ -136,8 +141,11 @@ typedef struct cpu_program {
  * n's inputs are the product's two operands, then the tape's inputs from 1 on. Static text. */
 const char *cpu_program_refuses(const nilu_node *n, const rewrite_tape *t);
 /* The program of a tape that is not refused, one block from base_alloc. Nothing of `t` is kept. A kernel gives it
- * p->scratch bytes that stay (`partial`), and each thread p->local bytes. */
-nilu_status cpu_program_new(nilu *nl, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa, cpu_program **p);
+ * p->scratch bytes that stay (`partial`), and each thread p->local bytes. `packed`: the whole loop is one row of a block. */
+nilu_status cpu_program_new(nilu *nl, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa, bool packed,
+                            cpu_program **p);
+/* The tape of a tape, a product or an elementwise node; of the last it is made, with one step in `step`. */
+rewrite_tape cpu_tape_of(const nilu_node *n, rewrite_step *step);
 size_t cpu_program_bytes(const cpu_program *p); /* it may be copied to elsewhere */
 /* Tiles of a tape, in the grid of p->cuts. */
 int64_t cpu_program_tiles(const cpu_program *p);
@@ -155,6 +163,29 @@ void cpu_program_rect(const cpu_program *p, const nilu_call *c, const cpu_rect *
 int64_t cpu_program_folds(const cpu_program *p, int64_t down, int64_t across);
 void cpu_program_fold(const cpu_program *p, const nilu_call *c, int64_t down, int64_t across, const char *partial,
                       int64_t begin, int64_t end);
+
+/* ---- brief section: what a plan does, as one list of calls on known places, for plans of so few numbers that to look for
+ * what to do would cost more than to do it. Where no array of an instruction has more than sixteen numbers, each is one
+ * vector, and the instruction some steps on these: those of its tape, and the products, spreads and sums of isa/brief.c.
+ * They compute the same bits as the kernels. Other instructions are called as ever. */
+typedef struct cpu_brief_op {
+    cpu_step step; /* first: a step that needs more than places finds its op from it */
+    void *data;
+    const nilu_arg *arg[2]; /* read where they are at the time; whole[k]: a vector of them may be read, else n[k] numbers */
+    int n[2];
+    bool whole[2], faults;
+    int rounds;           /* of a product or a chain */
+    int32_t *index;       /* of an operand's lanes, sixteen for each round */
+} cpu_brief_op;
+typedef struct cpu_brief cpu_brief;
+nilu_status cpu_brief_new(nilu *nl, const cpu_isa *isa, cpu_brief **b);
+void cpu_brief_free(cpu_brief *b);
+/* Adds what instruction `c` does. `ragged`: bit k tells that input k's memory ends where its numbers end, and may be
+ * elsewhere in the next step; all other arrays fill up whole lines of 64 bytes, which may be overwritten. */
+nilu_status cpu_brief_add(cpu_brief *b, const cpu_kernel *k, const nilu_call *c, const cpu_job *job, uint32_t ragged,
+                          void *local);
+bool cpu_brief_helps(const cpu_brief *b); /* was anything added but calls of kernels? */
+void cpu_brief_run(const cpu_brief *b, const call_fault *fault);
 
 /* ---- for cutting */
 static inline int64_t cpu_ceil_div(int64_t a, int64_t b)

@@ -405,6 +405,33 @@ SIMD_FN float v_sum(vf v)
     return (a[0] + a[2]) + (a[1] + a[3]);
 }
 #endif
+/* Lane i is lane index[i] of a. */
+#if defined(__AVX512F__)
+SIMD_FN vf v_permute(vf a, const int32_t *index)
+{
+    return (vf){{_mm512_permutexvar_ps(_mm512_loadu_si512(index), a.r[0])}};
+}
+#elif defined(__AVX2__)
+SIMD_FN __m256 simd_permute(vf a, __m256i index)
+{
+    const __m256 low = _mm256_permutevar8x32_ps(a.r[0], index), high = _mm256_permutevar8x32_ps(a.r[1], index);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_cmpgt_epi32(index, _mm256_set1_epi32(7))));
+}
+SIMD_FN vf v_permute(vf a, const int32_t *index)
+{
+    return (vf){{simd_permute(a, _mm256_loadu_si256((const __m256i *)(const void *)index)),
+                 simd_permute(a, _mm256_loadu_si256((const __m256i *)(const void *)(index + 8)))}};
+}
+#else
+SIMD_CALL vf v_permute(vf a, const int32_t *index)
+{
+    float from[LANES], to[LANES];
+    v_store(from, a);
+    for (int i = 0; i < LANES; i++)
+        to[i] = from[index[i]];
+    return v_load(to);
+}
+#endif
 SIMD_FN vf v_neg(vf a)
 {
     return v_of_bits(v_ixor(v_bits(a), v_iset(INT32_MIN)));

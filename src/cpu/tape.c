@@ -22,6 +22,7 @@ typedef struct maker {
     const nilu_node *node;
     const rewrite_tape *t;
     cpu_program *p;
+    bool packed;
     int nvalue, ndraft;
     int full;                /* the class of what changes with every number of a block */
     int same[MAX_VALUES];    /* the value that it is: itself, or a cast's operand */
@@ -172,13 +173,14 @@ static void cut_tiles(cpu_program *p)
 }
 
 /* Short rows are packed, if there are others that they can be packed with. */
-static void choose_blocks(cpu_program *p)
+static void choose_blocks(cpu_program *p, bool packed)
 {
     const int inner = p->rank - 1;
     const int64_t columns = p->dim[inner], rows = p->dim[inner - 1];
     p->packed = !p->product && rows > 1 && (columns < SHORT || (p->rank > 2 && rows * columns < CPU_BLOCK / 2));
-    if (columns > CPU_BLOCK / 2 && p->packed)
+    if (columns > CPU_BLOCK / 2)
         p->packed = false;
+    p->packed |= packed;
     cut_tiles(p);
     for (p->flat = inner; p->flat > 0 && p->ext[p->flat] == p->dim[p->flat];)
         p->flat--;
@@ -335,8 +337,9 @@ static void look_at_values(maker *m)
     const rewrite_tape *t = m->t;
     const cpu_program *p = m->p;
     const int inner = p->rank - 1;
-    m->full =
-        (p->dim[inner - 1] > 1 && !p->packed ? CHANGES_DOWN : 0) | (p->dim[inner] > 1 || p->packed ? CHANGES_ALONG : 0);
+    m->full = (p->dim[inner - 1] > 1 ? CHANGES_DOWN : 0) | (p->dim[inner] > 1 ? CHANGES_ALONG : 0);
+    if (p->packed && m->full)
+        m->full = CHANGES_ALONG;
     m->nvalue = t->nin + t->nstep;
     for (int v = 0; v < m->nvalue; v++) {
         m->same[v] = v;
@@ -566,7 +569,7 @@ static void make(maker *m)
         p->end[e].bytes = !t->end[e].sum && t->end[e].dtype == NILU_BOOL;
     }
     find_axes(m);
-    choose_blocks(p);
+    choose_blocks(p, m->packed);
     look_at_values(m);
     choose_steps(m);
     choose_ends(m);
@@ -580,7 +583,8 @@ static void make(maker *m)
         p->end[e].place = m->place[p->end[e].place];
 }
 
-nilu_status cpu_program_new(nilu *nl, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa, cpu_program **out)
+nilu_status cpu_program_new(nilu *nl, const nilu_node *n, const rewrite_tape *t, const cpu_isa *isa, bool packed,
+                            cpu_program **out)
 {
     maker *m = base_calloc(nl, 1, sizeof *m);
     cpu_program *p = base_calloc(nl, 1, sizeof *p + MAX_DRAFTS * sizeof *p->step);
@@ -591,7 +595,7 @@ nilu_status cpu_program_new(nilu *nl, const nilu_node *n, const rewrite_tape *t,
         *out = NULL;
         return NILU_E_NO_MEMORY;
     }
-    *m = (maker){.node = n, .t = t, .p = p};
+    *m = (maker){.node = n, .t = t, .p = p, .packed = packed};
     p->isa = isa->tape;
     make(m);
     p->nstep = m->ndraft;
@@ -613,4 +617,22 @@ nilu_status cpu_program_new(nilu *nl, const nilu_node *n, const rewrite_tape *t,
 size_t cpu_program_bytes(const cpu_program *p)
 {
     return sizeof *p + (size_t)p->nstep * sizeof *p->step;
+}
+
+rewrite_tape cpu_tape_of(const nilu_node *n, rewrite_step *step)
+{
+    if (n->op == &rewrite_op_tape)
+        return *((const struct rewrite_tape_attr *)n->attr)->tape;
+    if (n->op == &rewrite_op_product)
+        return *((const struct rewrite_product_attr *)n->attr)->tape;
+    *step = (rewrite_step){.op = n->op, .arg = {-1, -1, -1}, .dtype = n->out[0].dtype};
+    ops_params(n, step->p);
+    for (int k = 0; k < n->nin; k++)
+        step->arg[k] = k;
+    return (rewrite_tape){.loop = n->out[0].shape,
+                          .nin = n->nin,
+                          .nstep = 1,
+                          .nend = 1,
+                          .step = step,
+                          .end = {{.value = n->nin, .dtype = n->out[0].dtype, .shape = n->out[0].shape}}};
 }

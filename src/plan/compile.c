@@ -438,6 +438,8 @@ nilu_status nilu_compile(nilu_graph *g, nilu_store *store, int n, nilu_tensor *c
         status = plan_barriers(p);
     if (status == NILU_OK)
         status = bind_feeds(p);
+    if (status == NILU_OK)
+        status = plan_brief(p);
     p->seconds = now() - begin;
 cleanup:
     base_free(g->nl, fetched);
@@ -453,6 +455,7 @@ void nilu_plan_free(nilu_plan *p)
     if (!p)
         return;
     nilu *nl = p->nl;
+    cpu_brief_free(p->brief);
     for (int i = 0; i < p->nstep; i++) {
         base_free(nl, p->step[i].in);
         base_free(nl, p->step[i].call.in);

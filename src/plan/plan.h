@@ -63,6 +63,7 @@ struct nilu_plan {
     char *arena, *scratch, *local;
     size_t arena_bytes, lower_bound, scratch_bytes, local_bytes; /* local: of one thread */
     int threads;
+    cpu_brief *brief; /* or NULL: the instructions one by one */
     call_fault fault;
     double seconds;
 };
@@ -78,6 +79,8 @@ nilu_status plan_choose(nilu_plan *p, plan_step *s);
 nilu_status plan_place(nilu_plan *p);
 /* Where barriers are needed. */
 nilu_status plan_barriers(nilu_plan *p);
+/* One list of calls for a plan of few numbers. */
+nilu_status plan_brief(nilu_plan *p);
 /* Copies bytes: the kernel of an assignment that cannot be made in place. */
 extern const cpu_kernel plan_copy;
 

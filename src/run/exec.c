@@ -131,7 +131,10 @@ nilu_status nilu_step(nilu_plan *p)
     NILU_TRY(run_ready(p));
     if (p->threads == 1) {
         unsigned before = run_flush_begin();
-        walk_alone(p);
+        if (p->brief)
+            cpu_brief_run(p->brief, &p->fault);
+        else
+            walk_alone(p);
         run_flush_end(before);
     } else {
         run_barrier barrier = {.threads = p->threads, .watch = &p->fault.raised};

@@ -387,4 +387,6 @@ static void to_bytes(unsigned char *to, const float *from, int64_t n)
         to[i] = from[i] != 0;
 }
 
-const cpu_tape_table ISA(cpu_tape) = {rows_, (int)COUNT(rows_), sum_down, sum_along, total, fold, from_bytes, to_bytes};
+extern const cpu_brief_steps ISA(cpu_brief);
+const cpu_tape_table ISA(cpu_tape) = {rows_, (int)COUNT(rows_), sum_down,   sum_along,      total,
+                                      fold,  from_bytes,       to_bytes, &ISA(cpu_brief)};
