@@ -17,7 +17,7 @@ static nilu_status shape(nilu_build *b)
     NILU_NEED(b, !__builtin_mul_overflow(w.dim[1], t->groups, &x.dim[1]), N_("there are too many channels"));
     for (int d = 0; t->size.n == 0 && d < y.rank - 2; d++) {
         int64_t most, step = t->window.stride.at[d], far = t->window.dilation.at[d];
-        bool over = __builtin_mul_overflow(y.dim[2 + d] - 1, step, &step) | __builtin_mul_overflow(w.dim[2 + d] - 1, far, &far);
+        bool over = __builtin_mul_overflow(y.dim[2 + d] - 1, step, &step) || __builtin_mul_overflow(w.dim[2 + d] - 1, far, &far);
         NILU_NEED(b, !over && !__builtin_add_overflow(step, far, &most) && most < INT32_MAX, N_("the picture would be too large"));
         t->size.at[d] = (int)(most + 1 - t->window.padding.at[d] - t->window.after.at[d]);
     }
