@@ -1031,6 +1031,87 @@ NILU_API nilu_status nilu_inquiry_look(nilu_inquiry *q, nilu_part part, int64_t 
 /* What is seen on average, [features]: the mean over the training part. Worked out at the first call; owned by the inquiry. */
 NILU_API nilu_status nilu_inquiry_mean(nilu_inquiry *q, const double **mean);
 
+/* An accusation, and the trial of it: something is changed in the net or the sample, and the answer is recomputed. The slope
+ * names suspects; what convicts is the measured change. */
+typedef struct nilu_suspect {
+    int layer;                  /* as nilu_scene_layer counts them; -1: the sample */
+    int64_t neuron;             /* of the layer; of the sample: the feature, or the first one of its group or window */
+    int64_t from;               /* a weight: the input that it reads; -1: the neuron itself */
+    int side;                   /* the sample, a picture: a window of side x side pixels; else 0 */
+    double value, mended;       /* what it is, and what it was mended to: a weight to the edge of its layer's usual range
+                                   (mean + or - 2 deviations; one within it to the mean), a neuron's output to its mean, a
+                                   feature to the baseline */
+    double ticket;              /* a weight: input x error = d gap / d weight; else the error received */
+    double amount;              /* its part in the gap by the slope: value x ticket; a group's or window's is the sum */
+    double over;                /* over-reaction: distance from its layer's mean weight in deviations; else 0 */
+    double predicted, measured; /* change of the gap when it is mended: by the slope, and as it was run */
+    double off;                 /* as it was run: change of the gap when it is set to 0; the sample: as measured */
+    int said;                   /* classes: the answer when it is mended; numbers: -1 */
+    int64_t fixed;              /* cases whose answer is the truth when it is mended (numbers: whose error is halved) */
+} nilu_suspect;
+
+typedef struct nilu_stop { /* a layer on the way back */
+    const char *name, *activation;
+    int64_t in, out;
+    double tickets;         /* sum of weight x ticket over the layer's weights */
+    double biases;          /* sum of bias x error over this and all later layers */
+    double residual;        /* gap - tickets - biases: 0 for a chain of linear layers, relu and its kin */
+    double mean, deviation; /* of its weights */
+    int neurons, weights;
+    const nilu_suspect *neuron, *weight; /* the worst first: by what mending was measured to do */
+} nilu_stop;
+
+typedef struct nilu_case_file {
+    nilu_verdict verdict;
+    double target;              /* numbers: of the accused output */
+    int side;                   /* which way the gap is wrong: 1: too large (classes always), -1: too small */
+    int stops;
+    const nilu_stop *stop;      /* in the order of the forward pass */
+    double agreement;           /* rank correlation (Spearman) of predicted and measured change over the `judged` neurons */
+    int judged;                 /*   whose output's part in the gap is largest */
+    int inputs;
+    const nilu_suspect *input;  /* windows of a picture; groups or features */
+    const double *heat;         /* [features] measured change of the gap, the other way round, shared out over features */
+    const double *path;         /* [features] integrated gradients from the baseline */
+    nilu_attribution sum;       /*   and how they add up */
+    int64_t restored;           /* fewest features found, the hottest first, whose restoring to the baseline changes the */
+    const int64_t *restore;     /*   answer (numbers: halves the error); all that speak for it where it stays */
+    double restored_gap;        /* the gap then */
+    int restored_said;          /* and the answer; -1 for numbers */
+    bool turned;                /* it changed */
+    double seconds;             /* that all of this took */
+} nilu_case_file;
+
+typedef struct nilu_blame_options {
+    size_t size;                  /* sizeof(nilu_blame_options) */
+    nilu_task task;
+    const char *loss;             /* as for nilu_loss; NULL: by the task */
+    const float *baseline;        /* [features], copied: the mean of the training part; NULL: 0 */
+    const int32_t *group;         /* [features], copied: features of one number are restored together; NULL: each alone */
+    int height, width, channels;  /* of a picture; 0: none */
+    int neurons, weights, inputs; /* how many are tried, of each layer and of the sample */
+} nilu_blame_options;
+#define NILU_BLAME_DEFAULT {sizeof(nilu_blame_options), NILU_TASK_CLASSES, NULL, NULL, NULL, 0, 0, 0, 32, 16, 16}
+
+typedef struct nilu_blame nilu_blame;
+/* A court for the parameters of `weights`, which are copied; the model is used until nilu_blame_free. */
+NILU_API nilu_status nilu_blame_new(nilu *nl, const nilu_model *model, const nilu_store *weights, int64_t features,
+                                    int64_t outputs, const nilu_blame_options *options, nilu_blame **blame);
+NILU_API void nilu_blame_free(nilu_blame *blame);
+/* Learns what neurons usually put out: the mean over n samples x [n, features] of the training part. Until then it is 0. */
+NILU_API nilu_status nilu_blame_learn(nilu_blame *blame, int64_t n, const float *x);
+/* Tries one sample: x [features], its label or target [outputs]. `accused` as in nilu_scene_look, but of numbers -1 is the
+ * output that is furthest off. *out is filled; what it points to is the blame's, until its next call. */
+NILU_API nilu_status nilu_blame_case(nilu_blame *blame, const float *x, int32_t label, const float *target, int accused,
+                                     nilu_case_file *out);
+/* The weights that n cases have in common: x [n, features], labels [n] or targets [n, outputs]. The `want` worst by what
+ * mending them was measured to do to the gap, mean over the cases, into out[]; *found says how many there are. */
+NILU_API nilu_status nilu_blame_together(nilu_blame *blame, int64_t n, const float *x, const int32_t *labels, const float *targets,
+                                         int want, nilu_suspect *out, int *found);
+/* Would any net have given this map? The correlation of the integrated gradients of the last case with those of the same net
+ * with its weights shuffled, mean over `rounds` shuffles (Adebayo et al. 2018): near 0 if the map speaks of what was learnt. */
+NILU_API nilu_status nilu_blame_sanity(nilu_blame *blame, int rounds, uint64_t seed, double *correlation);
+
 #ifdef __cplusplus
 }
 #endif

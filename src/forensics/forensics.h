@@ -35,4 +35,57 @@ typedef nilu_tensor *(*forensics_change)(void *user, const nilu_node *n, nilu_te
 nilu_status forensics_copy(const nilu_graph *g, const nilu_tensor *y, forensics_change change, void *user, nilu_graph *to,
                            nilu_tensor **y2);
 
+/* What a layer does to its sums. */
+typedef struct forensics_function {
+    ops_scalar_fn f; /* NULL: nothing */
+    double p[2];
+} forensics_function;
+forensics_function forensics_function_of(const nilu_scene *s, int layer);
+
+/* ---- the court: blame.c finds suspects by the slope, verify.c tries them, input.c does both for the sample */
+#define FORENSICS_WORLDS 128 /* that are run at once */
+
+typedef struct forensics_usual { /* of a layer */
+    double mean, deviation;      /* of its weights */
+    double *output;              /* [out] mean over the training part */
+    double *harm;                /* [in, out] sum over cases, while several are tried together; else NULL */
+    nilu_suspect *neuron, *weight;
+    int neurons, weights;
+} forensics_usual;
+
+struct nilu_blame {
+    nilu *nl;
+    nilu_blame_options options;
+    const nilu_model *model;
+    nilu_store *store;
+    int64_t features, outputs;
+    float *baseline, *x; /* x: of the last case */
+    int32_t *group;
+    nilu_scene *scene;
+    nilu_whatif *worlds;
+    nilu_attributor *attributor;
+    int nlayer;
+    forensics_usual *layer;
+    nilu_stop *stop;
+    nilu_suspect *input;
+    double *heat, *path;
+    int64_t *restore;
+    nilu_verdict verdict; /* of the last case */
+    double target;
+    int side;
+};
+
+/* Runs every suspect's mending, and its setting to 0, on the case at hand, and adds what happened to it: measured, off, said,
+ * fixed. */
+nilu_status forensics_try(nilu_blame *b, int n, nilu_suspect *const *suspect);
+/* The gap in a world, and whether its answer is the truth (numbers: half as far off as it was). */
+double forensics_gap(const nilu_blame *b, int world);
+bool forensics_turned(const nilu_blame *b, int world, int *said);
+/* Puts suspects in order: those whose mending helped most come first. */
+void forensics_sort(const nilu_blame *b, int n, nilu_suspect *suspect);
+/* Puts `new` among the at most `room` best, best first, by `score`; scores[room] is its companion. */
+void forensics_keep(nilu_suspect *best, double *scores, int room, int *n, nilu_suspect new, double score);
+/* Tries what was seen: windows, groups, and the smallest set that turns the answer. */
+nilu_status forensics_input(nilu_blame *b, nilu_case_file *out);
+
 #endif

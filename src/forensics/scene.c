@@ -344,6 +344,17 @@ bool nilu_scene_layer(nilu_scene *s, int i, nilu_start start, nilu_layer_view *o
     return true;
 }
 
+forensics_function forensics_function_of(const nilu_scene *s, int i)
+{
+    const forensics_site *site = &s->layer[i].site;
+    forensics_function f = {NULL, {0, 0}};
+    if (site->a == site->z)
+        return f;
+    f.f = ops_scalar(site->a->node->op);
+    ops_params(site->a->node, f.p);
+    return f;
+}
+
 void nilu_scene_conservation(const nilu_scene *s, nilu_conservation *out)
 {
     *out = (nilu_conservation){.gap = s->gap};

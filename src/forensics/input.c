@@ -1,0 +1,229 @@
+/* What in the sample spoke for the answer, by trial: parts of it are restored to the baseline, and the net is asked again.
+ * The parts of a picture are windows, because a single pixel rarely says anything; of a table its columns, all features of
+ * a category together; else features. A part's effect is shared out over its features by how far each was from the
+ * baseline: what was not changed is not to blame. Then the smallest set is sought that turns the answer, hottest first. */
+#include "forensics/forensics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct part {
+    int64_t n;
+    int64_t *feature; /* [n] */
+    int side;         /* of a window */
+} part;
+
+typedef struct hot {
+    int64_t at; /* a feature, or the first of its group */
+    double heat;
+} hot;
+
+/* A seventh of the picture: on 28 x 28 windows of 4 x 4. */
+static int window_side(const nilu_blame *b)
+{
+    int least = b->options.height < b->options.width ? b->options.height : b->options.width;
+    return least < 11 ? 1 : (least + 3) / 7;
+}
+
+static int64_t parts(const nilu_blame *b)
+{
+    int side = b->options.height ? window_side(b) : 0;
+    return side ? (int64_t)(b->options.height - side + 1) * (b->options.width - side + 1) : b->features;
+}
+
+/* Part i; n = 0: none (a feature that another stands for). */
+static void part_at(const nilu_blame *b, int64_t i, part *p)
+{
+    p->n = 0;
+    p->side = b->options.height ? window_side(b) : 0;
+    if (!p->side) {
+        for (int64_t k = i; k < (b->group ? b->features : i + 1); k++)
+            if (k == i || b->group[k] == b->group[i])
+                p->feature[p->n++] = k;
+        for (int64_t k = 0; k < i && b->group; k++)
+            if (b->group[k] == b->group[i])
+                p->n = 0;
+        return;
+    }
+    int64_t across = b->options.width - p->side + 1, top = i / across, left = i % across, c = b->options.channels;
+    for (int64_t y = top; y < top + p->side; y++)
+        for (int64_t x = left; x < left + p->side; x++)
+            for (int64_t k = 0; k < c; k++)
+                p->feature[p->n++] = (y * b->options.width + x) * c + k;
+}
+
+static double away(const nilu_blame *b, int64_t i)
+{
+    return fabs((double)b->x[i] - (double)b->baseline[i]);
+}
+
+static double part_away(const nilu_blame *b, const part *p)
+{
+    double sum = 0;
+    for (int64_t k = 0; k < p->n; k++)
+        sum += away(b, p->feature[k]);
+    return sum;
+}
+
+/* The part as a suspect, before its trial. */
+static nilu_suspect accuse(const nilu_blame *b, const part *p)
+{
+    const double *slope = nilu_scene_error(b->scene, NILU_FROM_GAP);
+    int64_t first = p->feature[0];
+    nilu_suspect s = {.layer = -1,
+                      .neuron = first,
+                      .from = -1,
+                      .side = p->side,
+                      .value = (double)b->x[first],
+                      .mended = (double)b->baseline[first],
+                      .ticket = slope[first]};
+    for (int64_t k = 0; k < p->n; k++) {
+        int64_t i = p->feature[k];
+        s.amount += (double)b->x[i] * slope[i];
+        s.predicted += ((double)b->baseline[i] - (double)b->x[i]) * slope[i];
+    }
+    return s;
+}
+
+/* Shares the effect of a part out; `cover` counts the parts that a feature lies in. */
+static void share(nilu_blame *b, const part *p, double effect, double *cover)
+{
+    double sum = part_away(b, p);
+    for (int64_t k = 0; k < p->n; k++) {
+        int64_t i = p->feature[k];
+        cover[i]++;
+        if (sum > 0)
+            b->heat[i] += effect * away(b, i) / sum;
+    }
+}
+
+/* Tries all parts, a batch of worlds at a time. */
+static nilu_status try_parts(nilu_blame *b, part *p, double *cover, double *scores, nilu_case_file *out)
+{
+    nilu_suspect s[FORENSICS_WORLDS];
+    int64_t index[FORENSICS_WORLDS], all = parts(b), i = 0;
+    memset(b->heat, 0, (size_t)b->features * sizeof *b->heat);
+    while (i < all) {
+        int n = 1; /* world 0 stays as it is */
+        nilu_whatif_reset(b->worlds, b->x);
+        for (; i < all && n < FORENSICS_WORLDS; i++) {
+            part_at(b, i, p);
+            if (!(part_away(b, p) > 0)) {
+                share(b, p, 0, cover);
+                continue;
+            }
+            float *x = nilu_whatif_x(b->worlds, n);
+            for (int64_t k = 0; k < p->n; k++)
+                x[p->feature[k]] = b->baseline[p->feature[k]];
+            s[n] = accuse(b, p);
+            index[n++] = i;
+        }
+        NILU_TRY(nilu_whatif_run(b->worlds));
+        double gap = forensics_gap(b, 0);
+        for (int k = 1; k < n; k++) {
+            part_at(b, index[k], p);
+            s[k].measured = s[k].off = forensics_gap(b, k) - gap;
+            s[k].fixed = forensics_turned(b, k, &s[k].said);
+            share(b, p, -s[k].measured, cover);
+            forensics_keep(b->input, scores, b->options.inputs, &out->inputs, s[k], fabs(s[k].measured));
+        }
+    }
+    for (int64_t k = 0; k < b->features; k++)
+        b->heat[k] /= fmax(cover[k], 1);
+    return NILU_OK;
+}
+
+/* ---- the smallest set that turns the answer */
+
+static int hotter(const void *a, const void *c)
+{
+    const hot *x = a, *y = c;
+    return x->heat > y->heat ? -1 : x->heat < y->heat ? 1 : x->at < y->at ? -1 : 1;
+}
+
+/* Features that speak for the answer, hottest first, features of one group side by side. */
+static int64_t list_hot(const nilu_blame *b, hot *list)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < b->features; i++)
+        if (b->side * b->heat[i] > 0)
+            list[n++] = (hot){i, b->side * b->heat[i]};
+    qsort(list, (size_t)n, sizeof *list, hotter);
+    return n;
+}
+
+static void restore(const nilu_blame *b, float *x, const hot *list, int64_t n)
+{
+    for (int64_t k = 0; k < n; k++)
+        x[list[k].at] = b->baseline[list[k].at];
+}
+
+/* Restores from `low` (known to be too few) up to `high` of the list, in as many worlds as there are; says at which the
+ * answer turned first, else where the gap was best. */
+static nilu_status scan(nilu_blame *b, const hot *list, int64_t *low, int64_t *high, nilu_case_file *out)
+{
+    int64_t from = *low, span = *high - from, count[FORENSICS_WORLDS];
+    int n = span < FORENSICS_WORLDS ? (int)span : FORENSICS_WORLDS, best = -1, said;
+    nilu_whatif_reset(b->worlds, b->x);
+    for (int k = 0; k < n; k++) {
+        count[k] = from + (span * (k + 1) + n - 1) / n;
+        restore(b, nilu_whatif_x(b->worlds, k), list, count[k]);
+    }
+    NILU_TRY(nilu_whatif_run(b->worlds));
+    out->turned = false;
+    for (int k = 0; k < n && !out->turned; k++) {
+        out->turned = forensics_turned(b, k, &said);
+        if (out->turned || best < 0 || b->side * forensics_gap(b, k) < b->side * out->restored_gap) {
+            best = k;
+            out->restored = count[k];
+            out->restored_gap = forensics_gap(b, k);
+            out->restored_said = said;
+        }
+    }
+    if (best >= 0 && out->turned) {
+        *low = best ? count[best - 1] : from;
+        *high = count[best];
+    }
+    return NILU_OK;
+}
+
+static nilu_status seek(nilu_blame *b, hot *list, nilu_case_file *out)
+{
+    int64_t n = list_hot(b, list), low = 0, high = n;
+    out->restored_gap = b->verdict.gap;
+    out->restored_said = b->verdict.rival >= 0 ? b->verdict.accused : -1;
+    if (n == 0)
+        return NILU_OK;
+    do
+        NILU_TRY(scan(b, list, &low, &high, out));
+    while (out->turned && high - low > 1);
+    for (int64_t k = 0; k < out->restored; k++)
+        b->restore[k] = list[k].at;
+    return NILU_OK;
+}
+
+nilu_status forensics_input(nilu_blame *b, nilu_case_file *out)
+{
+    nilu *nl = b->nl;
+    size_t n = (size_t)b->features;
+    part p = {.feature = base_alloc(nl, n * sizeof *p.feature)};
+    double *cover = base_calloc(nl, n, sizeof *cover),
+           *scores = base_calloc(nl, (size_t)b->options.inputs, sizeof *scores);
+    hot *list = base_alloc(nl, n * sizeof *list);
+    nilu_status status = p.feature && cover && scores && list ? NILU_OK : NILU_E_NO_MEMORY;
+    if (status == NILU_OK)
+        status = nilu_attribute(b->attributor, NILU_INTEGRATED, b->x, b->verdict.accused, b->verdict.rival, b->path,
+                                &out->sum);
+    if (status == NILU_OK)
+        status = try_parts(b, &p, cover, scores, out);
+    if (status == NILU_OK)
+        status = seek(b, list, out);
+    if (status == NILU_OK)
+        forensics_sort(b, out->inputs, b->input);
+    base_free(nl, p.feature);
+    base_free(nl, cover);
+    base_free(nl, scores);
+    base_free(nl, list);
+    return status;
+}
