@@ -59,7 +59,7 @@ static void cut(reduce *r)
     r->length = r->columns || r->gone.n == 1 ? cost : r->gone.n;
     cost *= r->wide;
     r->group = r->blocks > 1 ? 1 : cost < PIECE ? PIECE / (cost + 1) + 1 : 1;
-    if (!r->columns && r->gone.n > 1) /* so many side by side, for the order in memory */
+    if (!r->columns && r->gone.n != 1) /* so many side by side, for the order in memory */
         r->group = NEAR_SUMS / LANES;
     r->group = cpu_least(r->group, r->kept.n);
     r->groups = r->group ? cpu_ceil_div(r->kept.n, r->group) : 0;
@@ -193,7 +193,8 @@ static void many_runs(const work *w)
     ops_walk gone = w->r->gone, kept = w->r->kept;
     int64_t n = w->stop - w->first;
     clear(w->r, w->sums, n * LANES);
-    seek(&gone, w->from);
+    if (w->from < w->to)
+        seek(&gone, w->from);
     for (int64_t q = w->from; q < w->to; q++, ops_walk_step(&gone)) {
         seek(&kept, w->first);
         for (int64_t i = 0; i < n; i++, ops_walk_step(&kept))
@@ -258,7 +259,7 @@ static void tile(const reduce *r, const nilu_call *c, int64_t t, double *local)
             add_rows(&w, kept.offset + column, width);
             put(&w, i * r->width + column, w.sums, width);
         }
-    } else if (r->gone.n > 1) {
+    } else if (r->gone.n != 1) {
         many_runs(&w);
     } else if (r->run > 0 && r->run < LANES && r->pieces == 1) {
         short_runs(&w);

@@ -56,6 +56,7 @@ static const nilu_case cases[] = {
     {"many columns", "3x301", .attr = "axes=0"},
     {"all of many", "17x301"},
     {"sum of nothing", "0x3", .attr = "axes=0", .want = "[3] 0 0 0"},
+    {"of no runs of four", "0x3x4", .attr = "axes=0,2", .want = "[3] 0 0 0"},
     {"sum of nothing at all", "0x3", .want = "0"},
     {"no sums", "0x3", .attr = "axes=1"},
     {"axis out of range", "2x3", .attr = "axes=2", .error = "axis is 2, but there are 2 axes"},
