@@ -221,6 +221,18 @@ typedef struct nilu_conv_options {
     int64_t groups; /* channels are cut into so many parts, each with filters of its own; all channels: depthwise */
 } nilu_conv_options;
 
+/* How a pool moves. {0}: window beside window, no padding. */
+typedef struct nilu_pool_options {
+    nilu_sizes stride; /* {0}: as long as the kernel */
+    nilu_sizes padding, after; /* as nilu_conv_options; what lies there counts for nothing */
+    bool counting; /* of avg_pool: it counts as zeros */
+} nilu_pool_options;
+
+/* Ways to resize: nearest place; between two places; the same with corners that stay corners. */
+typedef enum nilu_resize_how { NILU_NEAREST, NILU_LINEAR, NILU_LINEAR_CORNERS } nilu_resize_how;
+/* What stands beyond the ends of an axis: c b | a b c d | c b; a a | a b c d | d d; c d | a b c d | a b. */
+typedef enum nilu_padding { NILU_PAD_REFLECT, NILU_PAD_REPLICATE, NILU_PAD_CIRCULAR } nilu_padding;
+
 /* The product with either operand read transposed: no transpose is ever made. */
 NILU_API nilu_tensor *nilu_matmul_t(nilu_tensor *a, bool a_transposed, nilu_tensor *b, bool b_transposed);
 

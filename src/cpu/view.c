@@ -1,4 +1,4 @@
-/* Views: slice, transpose and broadcast_to read x with strides and write z from its first element to its last. One record
+/* Views: slice, flip, transpose and broadcast_to read x with strides and write z from its first element to its last. One record
  * says all three: the axes of z, joined where that is possible, each with the distance in x of one step along it (0 where x
  * is repeated). Four ways to copy, by the strides:
  *     runs     the last axis is adjacent in x too: memcpy
@@ -120,6 +120,22 @@ static nilu_status slice_prepare(nilu *nl, const nilu_node *n, const cpu_isa *is
         v.from[d] *= v.size;
     v.start = t->start * v.from[t->axis];
     v.from[t->axis] *= t->step;
+    return plan(nl, &v, job);
+}
+
+static nilu_status flip_prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+{
+    (void)isa;
+    const nilu_axes *axes = n->attr; /* all there is */
+    view v = whole(n);
+    ops_strides(n->in[0]->shape, n->in[0]->shape, v.from);
+    for (int d = 0; d < v.rank; d++)
+        v.from[d] *= v.size;
+    for (int k = 0; k < axes->n; k++) {
+        const int d = axes->at[k];
+        v.start += v.dim[d] > 0 ? (v.dim[d] - 1) * v.from[d] : 0;
+        v.from[d] = -v.from[d];
+    }
     return plan(nl, &v, job);
 }
 
@@ -366,3 +382,4 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
 const cpu_kernel cpu_kernel_slice = {"slice", "slice", cpu_accepts_all, slice_prepare, run};
 const cpu_kernel cpu_kernel_transpose = {"transpose", "transpose", cpu_accepts_all, transpose_prepare, run};
 const cpu_kernel cpu_kernel_broadcast_to = {"broadcast_to", "broadcast_to", cpu_accepts_all, broadcast_prepare, run};
+const cpu_kernel cpu_kernel_flip = {"flip", "flip", cpu_accepts_all, flip_prepare, run};

@@ -23,6 +23,16 @@ nilu_status ops_need_index(nilu_build *b, int i)
     return NILU_OK;
 }
 
+nilu_status ops_need_lines(nilu_build *b, int axis)
+{
+    const nilu_shape x = b->in[0]->shape, index = b->in[1]->shape;
+    NILU_NEED(b, x.rank == index.rank, N_("index has %d axes and x %d; both need as many"), index.rank, x.rank);
+    for (int d = 0; d < x.rank; d++)
+        NILU_NEED(b, d == axis || x.dim[d] == index.dim[d], N_("at axis %d x has %lld and index %lld; they may differ along axis %d alone"), d,
+                  (long long)x.dim[d], (long long)index.dim[d], axis);
+    return NILU_OK;
+}
+
 nilu_status ops_index(const nilu_call *c, int64_t i, int64_t n, int64_t *index)
 {
     *index = call_get_int(c, 1, i);

@@ -135,6 +135,36 @@ typedef struct ops_slide_plan {
 ops_slide_plan ops_conv_plan(const struct ops_conv *t, nilu_shape x, nilu_shape w, nilu_shape y);
 ops_slide_plan ops_pool_plan(const struct ops_pool *t, nilu_shape x, nilu_shape y);
 double ops_conv_flops(const ops_slide_plan *p);
+/* Shape rules of pools: of input 0; of pictures of shape x, which become y. */
+nilu_status ops_pool_shape(nilu_build *b, nilu_shape *y);
+nilu_status ops_pool_fits(nilu_build *b, nilu_shape x, nilu_shape *y);
+struct ops_pool ops_pool_attr(nilu_axes kernel, const nilu_pool_options *options);
+nilu_pool_options ops_pool_options(const struct ops_pool *t);
+double ops_pool_flops(const nilu_node *n);
+/* What a pool's window number `place` sees of axis d; what the sum over two spans is divided by. */
+typedef struct ops_span {
+    int64_t from, to;
+} ops_span;
+ops_span ops_pool_span(const ops_slide_plan *p, int d, int64_t place);
+double ops_pool_count(const ops_slide_plan *p, bool counting, ops_span y, ops_span x);
+/* The planes of input 0 have places, and 2^31 at most. */
+nilu_status ops_need_planes(nilu_build *b);
+/* Shape rule of pictures that become `size`. */
+nilu_status ops_resized(nilu_build *b, nilu_axes *size, nilu_shape *y);
+/* Places of part i, when an axis of `in` places is shared out into `out` parts. */
+ops_span ops_adaptive_span(int64_t in, int64_t out, int64_t i);
+/* A constant whose element (i, j) is at(how, i, j); shape: rows and columns, or a vector, then axes of 1. */
+nilu_tensor *ops_table(nilu_graph *g, nilu_dtype dtype, nilu_shape shape, double (*at)(const void *how, int64_t i, int64_t j), const void *how);
+
+/* ---- normalisations */
+nilu_status ops_norm_need(nilu_build *b, double eps);      /* all inputs one float type; a possible eps */
+nilu_status ops_norm_last(nilu_build *b, int64_t axes);    /* inputs 1, .. have the shape of x's last axes */
+nilu_status ops_norm_channels(nilu_build *b);              /* inputs 1, .. have a number for each channel of x */
+nilu_axes ops_last_axes(int rank, int64_t n);
+nilu_tensor *ops_channelwise(nilu_tensor *t, int rank);    /* [c] as [c, 1, ..], to go with [n, c, ..] */
+nilu_tensor *ops_normalised(nilu_tensor *x, nilu_tensor *mean, nilu_tensor *variance, double eps);
+/* Mean and 1 / sqrt(variance + eps) of n elements of input 0 from at[0] on, at[1] apart. */
+void ops_norm_group(const nilu_call *c, int64_t n, const int64_t *at, double eps, double *mean, double *scale);
 
 /* ---- movements */
 /* Elements from .. from+n-1 of input k become elements to .. of output 0, of the same data type. */
@@ -142,6 +172,8 @@ void ops_copy(const nilu_call *c, int k, int64_t from, int64_t to, int64_t n);
 double ops_no_flops(const nilu_node *n);
 /* Shape rule of an index, input `i`. */
 nilu_status ops_need_index(nilu_build *b, int i);
+/* Shape rule of lines along an axis: input 1 may differ from input 0 there alone. */
+nilu_status ops_need_lines(nilu_build *b, int axis);
 /* Index `i` of input 1; a fault if it is not below `n`. */
 nilu_status ops_index(const nilu_call *c, int64_t i, int64_t n, int64_t *index);
 

@@ -160,3 +160,58 @@ nilu_axes ops_spatial(nilu_shape s)
         size.at[d] = s.dim[2 + d] > INT32_MAX ? INT32_MAX : (int)s.dim[2 + d];
     return size;
 }
+
+/* ---- pools: windows without holes, each of which sees something */
+
+nilu_status ops_pool_fits(nilu_build *b, nilu_shape x, nilu_shape *y)
+{
+    struct ops_pool *t = b->attr;
+    const int axes = x.rank - 2;
+    NILU_TRY(ops_fill_size(b, "kernel", &t->kernel, axes));
+    if (t->window.stride.n == 0)
+        t->window.stride = t->kernel;
+    NILU_TRY(ops_fill_window(b, &t->window, axes));
+    *y = x;
+    for (int d = 0; d < axes; d++) {
+        const int before = t->window.padding.at[d], after = t->window.after.at[d], kernel = t->kernel.at[d];
+        NILU_NEED_AS(b, NILU_E_ATTRIBUTE, before < kernel && after < kernel,
+                     N_("padding of %d and %d around a kernel of %d: some windows would see nothing"), before, after, kernel);
+        NILU_NEED(b, x.dim[2 + d] > 0, N_("x has no places along spatial axis %d"), d);
+        NILU_TRY(ops_slide(b, &t->window, d, x.dim[2 + d], kernel, &y->dim[2 + d]));
+    }
+    return NILU_OK;
+}
+
+nilu_status ops_pool_shape(nilu_build *b, nilu_shape *y)
+{
+    NILU_TRY(ops_need_picture(b, 0));
+    return ops_pool_fits(b, b->in[0]->shape, y);
+}
+
+struct ops_pool ops_pool_attr(nilu_axes kernel, const nilu_pool_options *options)
+{
+    nilu_pool_options o = options ? *options : (nilu_pool_options){0};
+    return (struct ops_pool){{o.stride, {0}, o.padding, o.after}, kernel, {0}, o.counting};
+}
+
+nilu_pool_options ops_pool_options(const struct ops_pool *t)
+{
+    return (nilu_pool_options){t->window.stride, t->window.padding, t->window.after, t->counting};
+}
+
+ops_span ops_pool_span(const ops_slide_plan *p, int d, int64_t place)
+{
+    int64_t from = place * p->stride[d] - p->padding[d], to = from + p->kernel[d];
+    return (ops_span){from < 0 ? 0 : from, to > p->in[d] ? p->in[d] : to};
+}
+
+double ops_pool_count(const ops_slide_plan *p, bool counting, ops_span y, ops_span x)
+{
+    return counting ? (double)(p->kernel[0] * p->kernel[1]) : (double)((y.to - y.from) * (x.to - x.from));
+}
+
+double ops_pool_flops(const nilu_node *n)
+{
+    const ops_slide_plan p = ops_pool_plan(n->attr, n->in[0]->shape, n->out[0].shape);
+    return (double)base_count(n->out[0].shape) * (double)(p.kernel[0] * p.kernel[1]);
+}
