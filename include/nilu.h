@@ -816,6 +816,41 @@ NILU_API nilu_status nilu_predict(nilu_predictor *predictor, nilu_part part, con
 NILU_API nilu_status nilu_evaluate(nilu_predictor *predictor, nilu_part part, nilu_evaluation *out);
 NILU_API void nilu_evaluation_free(nilu *nl, nilu_evaluation *evaluation);
 
+/* ---- ONNX: models that others made ---------------------------------------------------------------------------------------
+ * An ONNX file (opset 7 to 27; float, double, bfloat16, int32, int64, uint8 and bool tensors) becomes an ordinary graph: to
+ * be run, differentiated, trained, looked into. Its initial values of float type become parameters under their names. What
+ * decides about shapes must be known when the graph is built: constants, shapes, and inputs whose numbers are given. */
+
+typedef struct nilu_onnx nilu_onnx;
+typedef struct nilu_onnx_port {
+    const char *name; /* owned by the model */
+    nilu_dtype dtype;
+    bool ranked;      /* a shape is said */
+    nilu_shape shape; /* -1: free, as a batch's size is */
+} nilu_onnx_port;
+/* An input of a graph that is being built: `t` is of the graph; `data`, its elements, where they are known already: then
+ * shapes may depend on them, and the graph holds for these numbers alone. NULL: not known. */
+typedef struct nilu_onnx_given {
+    const char *name;
+    nilu_tensor *t;
+    const void *data;
+} nilu_onnx_given;
+
+/* Opens and checks a file; external data are read from beneath its folder alone. Freed by nilu_onnx_free. Errors: FILE_READ,
+ * FILE_CORRUPT, UNSUPPORTED (with all ops that are not known, and their nodes). */
+NILU_API nilu_status nilu_onnx_open(nilu *nl, const char *path, nilu_onnx **model);
+NILU_API void nilu_onnx_free(nilu_onnx *model);
+NILU_API int nilu_onnx_inputs(const nilu_onnx *model); /* without those that have an initial value */
+NILU_API int nilu_onnx_outputs(const nilu_onnx *model);
+NILU_API const nilu_onnx_port *nilu_onnx_input(const nilu_onnx *model, int i); /* NULL: none; owned by the model */
+NILU_API const nilu_onnx_port *nilu_onnx_output(const nilu_onnx *model, int i);
+/* Builds the model into `g`; `in` are all its inputs, in any order; y[i] becomes output i. In `training` dropout drops.
+ * UNSUPPORTED, with file, op and node, where something of a node cannot be done. */
+NILU_API nilu_status nilu_onnx_build(const nilu_onnx *model, nilu_graph *g, int n, const nilu_onnx_given *in, bool training,
+                                     nilu_tensor **y);
+/* Puts the initial values of the parameters that were built into `g` into the store. */
+NILU_API nilu_status nilu_onnx_weights(const nilu_onnx *model, nilu_graph *g, nilu_store *store);
+
 /* ---- runs --------------------------------------------------------------------------------------------------------------
  * A run is one plain folder:
  *   run.yaml             settings, seed, data with fingerprint and encoder, model, version; at the end its result

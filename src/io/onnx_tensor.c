@@ -1,0 +1,203 @@
+/* Tensors of ONNX files: raw bytes or typed lists, in the file or in another beside it. */
+#include "io/onnx.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LIMIT ((size_t)1 << 36) /* bytes of one tensor */
+
+void *onnx_keep(onnx_pool *p, size_t bytes)
+{
+    if (base_grow(p->nl, &p->block, &p->cap, p->n + 1, sizeof *p->block) != NILU_OK)
+        return NULL;
+    void *block = base_alloc_aligned(p->nl, bytes ? bytes : 1);
+    if (block)
+        p->block[p->n++] = block;
+    return block;
+}
+
+void onnx_pool_free(onnx_pool *p)
+{
+    while (p->n)
+        base_free_aligned(p->nl, p->block[--p->n]);
+    base_free(p->nl, p->block);
+    p->block = NULL;
+    p->cap = 0;
+}
+
+static const struct {
+    int type;
+    const char *name;
+    int dtype; /* -1: nilu has none */
+    int size;  /* bytes of an element in raw data; 0: less than one */
+} types[] = {
+    {1, "float", NILU_F32, 4}, {2, "uint8", NILU_U8, 1},  {3, "int8", -1, 1},          {4, "uint16", -1, 2},
+    {5, "int16", -1, 2},       {6, "int32", NILU_I32, 4}, {7, "int64", NILU_I64, 8},   {8, "string", -1, 0},
+    {9, "bool", NILU_BOOL, 1}, {10, "float16", -1, 2},    {11, "double", NILU_F64, 8}, {12, "uint32", -1, 4},
+    {13, "uint64", -1, 8},     {14, "complex64", -1, 8},  {15, "complex128", -1, 16},  {16, "bfloat16", NILU_BF16, 2}};
+
+bool onnx_dtype(int type, nilu_dtype *dtype)
+{
+    for (size_t i = 0; i < COUNT(types); i++)
+        if (types[i].type == type && types[i].dtype >= 0) {
+            *dtype = (nilu_dtype)types[i].dtype;
+            return true;
+        }
+    return false;
+}
+
+const char *onnx_type_name(int type)
+{
+    for (size_t i = 0; i < COUNT(types); i++)
+        if (types[i].type == type)
+            return types[i].name;
+    return "a type of later versions";
+}
+
+static nilu_status bad(nilu *nl, const char *path, const onnx_tensor *t, const char *what)
+{
+    return base_fail(nl, NILU_E_FILE_CORRUPT, N_("%.300s: tensor %.80s: %s"), path,
+                     t->name && t->name[0] ? t->name : "?", base_text(what));
+}
+
+static nilu_status shape_of(nilu *nl, const char *path, const onnx_tensor *t, onnx_value *v, size_t *bytes)
+{
+    size_t n = nilu_dtype_size(v->dtype);
+    if (t->n_dims > NILU_MAX_RANK)
+        return base_fail(nl, NILU_E_UNSUPPORTED, N_("%.300s: tensor %.80s has %zu dimensions; nilu has at most %d"),
+                         path, t->name ? t->name : "?", t->n_dims, NILU_MAX_RANK);
+    v->shape = (nilu_shape){.rank = (int)t->n_dims};
+    for (size_t d = 0; d < t->n_dims; d++) {
+        if (t->dims[d] < 0 || !base_mul(n, (size_t)t->dims[d], &n) || n > LIMIT)
+            return bad(nl, path, t, N_("its dimensions are negative or too large"));
+        v->shape.dim[d] = t->dims[d];
+    }
+    *bytes = n;
+    return NILU_OK;
+}
+
+static bool decimal(const char *text, uint64_t *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && !*end && !errno;
+}
+
+/* From a file beneath the model's folder: no absolute path, no "..", no symbolic link leads out of it. */
+static nilu_status external(nilu *nl, const char *path, int folder, const onnx_tensor *t, size_t bytes, onnx_pool *pool,
+                            onnx_value *v)
+{
+    const char *location = NULL;
+    uint64_t offset = 0, length = bytes;
+    for (size_t i = 0; i < t->n_external_data; i++) {
+        const char *key = t->external_data[i]->key, *value = t->external_data[i]->value;
+        if (!key || !value)
+            continue;
+        if (strcmp(key, "location") == 0)
+            location = value;
+        else if ((strcmp(key, "offset") == 0 && !decimal(value, &offset)) ||
+                 (strcmp(key, "length") == 0 && !decimal(value, &length)))
+            return bad(nl, path, t, N_("offset and length of its external data must be whole numbers"));
+    }
+    if (!location || folder < 0)
+        return bad(nl, path, t, N_("its external data have no location"));
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    int fd = (int)syscall(SYS_openat2, folder, location, &how, sizeof how);
+    if (fd < 0)
+        return base_fail(nl, NILU_E_FILE_NOT_FOUND,
+                         N_("%.200s: tensor %.80s: its data in \"%.200s\" cannot be opened: %s"), path,
+                         t->name ? t->name : "?", location,
+                         errno == EXDEV || errno == ELOOP ? base_text(N_("they lie outside of the model's folder"))
+                                                          : strerror(errno));
+    struct stat st;
+    nilu_status status = NILU_OK;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || length != bytes || offset > (uint64_t)st.st_size ||
+        bytes > (uint64_t)st.st_size - offset)
+        status = bad(nl, path, t, N_("its external data are not as long as its shape says"));
+    char *data = status == NILU_OK ? onnx_keep(pool, bytes) : NULL;
+    if (status == NILU_OK && !data)
+        status = NILU_E_NO_MEMORY;
+    for (size_t got = 0; status == NILU_OK && got < bytes;) {
+        ssize_t r = pread(fd, data + got, bytes - got, (off_t)(offset + got));
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0)
+            status = base_fail(nl, NILU_E_FILE_READ, N_("%s: reading failed: %s"), path,
+                               r < 0 ? strerror(errno) : base_text(N_("the file became shorter")));
+        else
+            got += (size_t)r;
+    }
+    close(fd);
+    v->data = data;
+    return status;
+}
+
+/* Lists of the type's own field; half-wide types lie in int32_data. */
+static nilu_status listed(nilu *nl, const char *path, const onnx_tensor *t, onnx_pool *pool, onnx_value *v)
+{
+    int64_t n = base_count(v->shape);
+    bool whole = v->dtype == NILU_I32 || v->dtype == NILU_U8 || v->dtype == NILU_BOOL || v->dtype == NILU_BF16;
+    size_t have = v->dtype == NILU_F32   ? t->n_float_data
+                  : v->dtype == NILU_F64 ? t->n_double_data
+                  : whole                ? t->n_int32_data
+                                         : t->n_int64_data;
+    if (have != (size_t)n)
+        return bad(nl, path, t, N_("it does not hold as many numbers as its shape says"));
+    if (v->dtype == NILU_F32 || v->dtype == NILU_F64 || v->dtype == NILU_I64 || v->dtype == NILU_I32) {
+        v->data = v->dtype == NILU_F32   ? (const void *)t->float_data
+                  : v->dtype == NILU_F64 ? (const void *)t->double_data
+                  : v->dtype == NILU_I64 ? (const void *)t->int64_data
+                                         : (const void *)t->int32_data;
+        if (n)
+            return NILU_OK;
+    }
+    char *data = onnx_keep(pool, (size_t)n * nilu_dtype_size(v->dtype));
+    if (!data)
+        return NILU_E_NO_MEMORY;
+    for (int64_t i = 0; i < n; i++)
+        if (v->dtype == NILU_BF16)
+            ((uint16_t *)(void *)data)[i] = (uint16_t)t->int32_data[i];
+        else
+            base_store(v->dtype, data, i, t->int32_data[i]);
+    v->data = data;
+    return NILU_OK;
+}
+
+nilu_status onnx_tensor_read(nilu *nl, const char *path, int folder, const onnx_tensor *t, onnx_pool *pool,
+                             onnx_value *v)
+{
+    size_t bytes = 0;
+    *v = (onnx_value){.name = t->name ? t->name : ""};
+    if (!onnx_dtype(t->data_type, &v->dtype))
+        return base_fail(
+            nl, NILU_E_UNSUPPORTED,
+            N_("%.300s: tensor %.80s: elements of type %s are not supported; convert it to float or int64"), path,
+            v->name[0] ? v->name : "?", onnx_type_name(t->data_type));
+    NILU_TRY(shape_of(nl, path, t, v, &bytes));
+    if (t->has_data_location && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+        return external(nl, path, folder, t, bytes, pool, v);
+    if (!t->has_raw_data)
+        return listed(nl, path, t, pool, v);
+    if (t->raw_data.len != bytes)
+        return bad(nl, path, t, N_("it does not hold as many bytes as its shape says"));
+    v->data = t->raw_data.data;
+    if ((uintptr_t)v->data % nilu_dtype_size(v->dtype) != 0 || !bytes || v->dtype == NILU_BOOL) {
+        unsigned char *data = onnx_keep(pool, bytes);
+        if (!data)
+            return NILU_E_NO_MEMORY;
+        if (bytes)
+            memcpy(data, t->raw_data.data, bytes);
+        for (size_t i = 0; v->dtype == NILU_BOOL && i < bytes; i++)
+            data[i] = data[i] != 0; /* other bytes are no bool */
+        v->data = data;
+    }
+    return NILU_OK;
+}
