@@ -168,7 +168,7 @@ static int node_tests(const char *folder, const char *only)
 /* ---- networks: NAME.onnx, NAME-f32.onnx, and NAME.safetensors with what PyTorch computes (script/onnx-models) */
 
 static const char *const nets[] = {"mlp", "autoencoder", "rnn",       "lstm",  "lstm-both-ways",
-                                   "gru", "transformer", "attention", "gated", "unet"};
+                                   "gru", "transformer", "attention", "gated", "cnn", "unet", "signals"};
 
 static const nilu_value *number_of(const nilu_store *store, const char *what, const char *name)
 {
