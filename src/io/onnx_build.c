@@ -276,6 +276,12 @@ static nilu_status run_row(onnx_site *s)
     return status != NILU_OK ? status : graph != NILU_OK ? graph_report(s->b->g) : NILU_OK;
 }
 
+/* Of how many inputs the elements matter: of what a type is taken from, none. */
+static int numbers_of(const onnx_site *s)
+{
+    return strcmp(s->node->op_type, "CastLike") == 0 && s->nin > 1 ? 1 : s->nin;
+}
+
 /* All inputs are known, and none is a weight; what the caller gave decides about whole numbers only. */
 static bool can_fold(const onnx_site *s)
 {
@@ -283,7 +289,7 @@ static bool can_fold(const onnx_site *s)
     if (strcmp(s->node->op_type, "If") == 0 || strcmp(s->node->op_type, "Loop") == 0 ||
         strcmp(s->node->op_type, "Scan") == 0)
         return false;
-    for (int i = 0; i < s->nin; i++) {
+    for (int i = 0; i < numbers_of(s); i++) {
         const onnx_value *v = s->in[i];
         if (!v)
             continue;
@@ -353,7 +359,7 @@ static nilu_status fold(onnx_site *s)
 /* A value that comes of what the caller gave is the caller's too. */
 static bool any_given(const onnx_site *s)
 {
-    for (int i = 0; i < s->nin; i++)
+    for (int i = 0; i < numbers_of(s); i++)
         if (s->in[i] && s->in[i]->given)
             return true;
     return false;
@@ -462,7 +468,7 @@ static nilu_status take_inputs(onnx_builder *b, onnx_scope *scope, int n, const 
         onnx_value *v = onnx_keep(&b->pool, sizeof *v);
         if (!v)
             return NILU_E_NO_MEMORY;
-        *v = (onnx_value){.name = m->in[i].name, .t = given->t, .data = given->data, .given = true};
+        *v = (onnx_value){.name = m->in[i].name, .t = given->t, .data = given->data, .given = given->data != NULL};
         if (given->t)
             v->dtype = given->t->dtype, v->shape = given->t->shape;
         if (!given->t)

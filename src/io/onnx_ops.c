@@ -211,11 +211,17 @@ static nilu_status build_Mean(onnx_site *s)
 
 /* ---- the rest */
 
+/* From 0 up it is what others call relu6: its derivative at 0 is 0, as relu's. */
 static nilu_status build_Clip(onnx_site *s)
 {
     nilu_dtype d = onnx_dtype_of(s, 0);
+    bool zero = onnx_attr(s, "min") && onnx_float(s, "min", 0) == 0;
+    if (onnx_has(s, 1) && s->in[1]->data && !s->in[1]->given && base_count(onnx_shape(s, 1)) == 1)
+        zero = base_load(s->in[1]->dtype, s->in[1]->data, 0) == 0;
     T x = onnx_t(s, 0);
-    if (onnx_has(s, 1))
+    if (zero && base_is_float(d))
+        x = nilu_relu(x);
+    else if (onnx_has(s, 1))
         x = nilu_maximum(x, onnx_t(s, 1));
     else if (onnx_attr(s, "min"))
         x = nilu_maximum(x, onnx_scalar(s, d, onnx_float(s, "min", 0)));
