@@ -1159,6 +1159,69 @@ NILU_API nilu_status nilu_blame_together(nilu_blame *blame, int64_t n, const flo
  * with its weights shuffled, mean over `rounds` shuffles (Adebayo et al. 2018): near 0 if the map speaks of what was learnt. */
 NILU_API nilu_status nilu_blame_sanity(nilu_blame *blame, int rounds, uint64_t seed, double *correlation);
 
+/* ---- why the error is sent back ----------------------------------------------------------------------------------------
+ * Backpropagation against ways that can only ask for the loss at other places, on a set's samples, with equal numbers of
+ * floating-point operations, as the network grows from 10 weights to a million. */
+
+typedef enum nilu_way {
+    NILU_BACKPROPAGATION,
+    NILU_RANDOM_SEARCH,
+    NILU_HILL_CLIMBING, /* Rechenberg 1973 */
+    NILU_EVOLUTION,     /* evolution strategy (Salimans et al. 2017) */
+    NILU_SPSA,          /* simultaneous perturbation (Spall 1992) */
+    NILU_WAYS
+} nilu_way;
+/* "backpropagation", "random search", …; NULL past the last. Static text. */
+NILU_API const char *nilu_way_name(int i);
+
+#define NILU_WHY_SIZES 6 /* 10, 100, … 1,000,000 dimensions */
+#define NILU_WHY_STEPS 9
+
+typedef struct nilu_why_way {
+    double loss, right;   /* where it ended: mean cross-entropy, and the share of samples that are answered rightly */
+    double flops;         /* that it spent, of those it was given */
+    int64_t asked;        /* losses that it asked for; of backpropagation: steps */
+    double rate;          /* step size that was best in a fifth of the budget; 0: it finds its own */
+    double seconds;       /* in all, with the search for the step size */
+} nilu_why_way;
+
+typedef struct nilu_why_step {
+    double eps, measured, predicted; /* loss(w - eps g) - loss(w), and -eps |g|^2, in f64 */
+} nilu_why_step;
+
+typedef struct nilu_why_size {
+    int64_t dimensions;   /* weights and biases */
+    int64_t inputs, hidden; /* hidden 0: a single unit */
+    double loss, gradient; /* at the start: the loss and the gradient's length */
+    double flops;         /* what each way may spend */
+    nilu_why_way way[NILU_WAYS];
+    int directions;       /* random ones, whose angle to the gradient was measured: */
+    double cosine, cosine_error; /* mean |cos| and its standard error */
+    double theory;        /* sqrt(2 / (pi N)), which the mean comes to as N grows */
+    nilu_why_step step[NILU_WHY_STEPS];
+} nilu_why_size;
+
+typedef struct nilu_why_result {
+    int sizes;
+    nilu_why_size size[NILU_WHY_SIZES];
+    int64_t samples, steps;
+    double seconds;
+} nilu_why_result;
+
+typedef struct nilu_why_options {
+    size_t size;     /* sizeof(nilu_why_options) */
+    int sizes;       /* the first of 10, 100, … dimensions, at most NILU_WHY_SIZES */
+    int64_t steps;   /* of backpropagation; the others may spend as many operations */
+    int64_t samples; /* of the training part */
+    bool (*progress)(void *user, int64_t dimensions, int way); /* before each; false stops. May be NULL */
+    void *user;
+} nilu_why_options;
+#define NILU_WHY_DEFAULT {sizeof(nilu_why_options), NILU_WHY_SIZES, 60, 256, NULL, NULL}
+
+/* The question is whether a sample's class has an odd number, or its number is above the mean. The network is a tanh layer
+ * on fixed random mixtures of the features. Errors: USAGE, DATA (no target), CANCELLED. */
+NILU_API nilu_status nilu_why(nilu *nl, nilu_data *data, const nilu_why_options *options, nilu_why_result *result);
+
 #ifdef __cplusplus
 }
 #endif
