@@ -1,6 +1,8 @@
 /* `nilu why`: why the error is sent back, and not searched for. */
 #include "cli.h"
 
+#include "report/report.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -8,6 +10,7 @@ struct why {
     cli_reading reading;
     bool quick;
     int64_t steps, samples, sizes;
+    const char *html, *svg;
 };
 
 /* ---- the chart: a column for each number of dimensions, in it a place for each way */
@@ -114,7 +117,7 @@ static nilu_status navigation(const cli *c, const nilu_why_size *s)
     return cli_table_print(&t, &c->out, 0);
 }
 
-static nilu_status report_text(const cli *c, const nilu_data_info *d, const nilu_why_result *r)
+static nilu_status say_text(const cli *c, const nilu_data_info *d, const nilu_why_result *r)
 {
     cli_figure time, a;
     const nilu_why_size *last = &r->size[r->sizes - 1];
@@ -156,7 +159,7 @@ static json_t *size_json(const nilu_why_size *s)
                      "cosine_error", cli_real(s->cosine_error), "theory", s->theory, "navigation", steps);
 }
 
-static nilu_status report_json(cli *c, const nilu_data_info *d, const nilu_why_result *r)
+static nilu_status say_json(cli *c, const nilu_data_info *d, const nilu_why_result *r)
 {
     for (int i = 0; i < r->sizes; i++)
         NILU_TRY(cli_emit(c, "size", size_json(&r->size[i])));
@@ -210,7 +213,11 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
     nilu_status status = nilu_why(c->nl, data, &o, &result);
     cli_progress_clear(&told.bar);
     if (status == NILU_OK)
-        status = c->json ? report_json(c, nilu_data_about(data), &result) : report_text(c, nilu_data_about(data), &result);
+        status = c->json ? say_json(c, nilu_data_about(data), &result) : say_text(c, nilu_data_about(data), &result);
+    if (status == NILU_OK && s->svg)
+        status = report_why_svg(c->nl, &result, s->svg);
+    if (status == NILU_OK && s->html)
+        status = report_why_page(c->nl, nilu_data_about(data)->name, &result, s->html);
     nilu_data_free(data);
     return status;
 }
@@ -236,6 +243,8 @@ static const cli_option options[] = {
     {"steps", 0, "N", CLI_WHOLE, AT(steps), N_("steps of backpropagation, whose FLOPs all may spend"), "60", .low = 1, .high = 1e6},
     {"sizes", 0, "N", CLI_WHOLE, AT(sizes), N_("networks of 10, 100, … weights: how many of them"), "6", .low = 1, .high = NILU_WHY_SIZES},
     {"samples", 'n', "N", CLI_WHOLE, AT(samples), N_("samples of the training part"), "256", .low = 2, .high = 1048576},
+    {"html", 0, "FILE", CLI_FILE, AT(html), N_("write all of it as a page that opens without a network"), .group = N_("Output")},
+    {"svg", 0, "FILE", CLI_FILE, AT(svg), N_("draw the chart of the losses")},
     CLI_READING_ROWS(struct why),
     {0},
 };

@@ -84,6 +84,7 @@ static nilu_status plan_asking(why_race *r, nilu_graph *g)
 {
     nilu_tensor *fetch[2];
     fetch[0] = network(r, g, WHY_WORLDS, &fetch[1]);
+    NILU_TRY(graph_report(g));
     NILU_TRY(nilu_compile(g, r->store, 2, fetch, NULL, &r->asking));
     NILU_TRY(nilu_feed(r->asking, "x", r->x, (size_t)(r->m * r->d) * sizeof(float)));
     NILU_TRY(nilu_feed(r->asking, "t", r->t, (size_t)r->m * sizeof(float)));
@@ -102,6 +103,7 @@ static nilu_status plan_learning(why_race *r, nilu_graph *g)
     nilu_optimizer_options o = NILU_OPTIMIZER_DEFAULT;
     o.name = "sgd";
     nilu_tensor *z, *loss = network(r, g, 0, &z);
+    NILU_TRY(graph_report(g));
     NILU_TRY(nilu_minimise(loss, 0, NULL, &o, NULL, NULL));
     NILU_TRY(nilu_compile(g, r->store, 1, &loss, NULL, &r->learning));
     NILU_TRY(nilu_feed(r->learning, "x", r->x, (size_t)(r->m * r->d) * sizeof(float)));
@@ -115,6 +117,7 @@ static nilu_status plan_learning(why_race *r, nilu_graph *g)
 static nilu_status plan_noise(why_race *r, nilu_graph *g)
 {
     nilu_tensor *z = nilu_random_normal(g, NILU_F32, NILU_SHAPE(r->n), 0, 1);
+    NILU_TRY(graph_report(g));
     return nilu_compile(g, r->store, 1, &z, NULL, &r->noise);
 }
 
@@ -182,6 +185,7 @@ static nilu_status plan_slope(why_race *r, slope *s, nilu_graph *g)
     nilu_tensor *z, *param[WHY_PIECES], *fetch[1 + WHY_PIECES];
     o.dtype = NILU_F64;
     fetch[0] = network(r, g, 0, &z);
+    NILU_TRY(graph_report(g));
     for (int k = 0; k < r->pieces; k++)
         param[k] = nilu_find(g, r->piece[k].name);
     NILU_TRY(nilu_grad(fetch[0], r->pieces, param, fetch + 1));

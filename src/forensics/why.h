@@ -2,7 +2,7 @@
 #ifndef FORENSICS_WHY_H
 #define FORENSICS_WHY_H
 
-#include "base/base.h"
+#include "forensics/forensics.h"
 
 #define WHY_WORLDS 2 /* candidates in one run of the forward plan: a place and its mirror image */
 #define WHY_PIECES 4

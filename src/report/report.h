@@ -71,4 +71,8 @@ void report_picture(report *r, const unsigned char *pixels, int height, int widt
 /* Colours of n numbers, rgb [n][3]: from blue for -most over white to red for +most. */
 void report_heat(const double *value, int64_t n, double most, unsigned char *rgb);
 
+/* ---- why the error is sent back: report/why.c. The chart alone, and the whole page; `data` names the set. */
+nilu_status report_why_svg(nilu *nl, const nilu_why_result *w, const char *path);
+nilu_status report_why_page(nilu *nl, const char *data, const nilu_why_result *w, const char *path);
+
 #endif
