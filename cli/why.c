@@ -241,7 +241,7 @@ static const cli_operand operands[] = {
 static const cli_option options[] = {
     {"quick", 0, NULL, CLI_FLAG, AT(quick), N_("up to 10,000 dimensions, 30 steps: about a second"), .group = N_("Race")},
     {"steps", 0, "N", CLI_WHOLE, AT(steps), N_("steps of backpropagation, whose FLOPs all may spend"), "60", .low = 1, .high = 1e6},
-    {"sizes", 0, "N", CLI_WHOLE, AT(sizes), N_("networks of 10, 100, … weights: how many of them"), "6", .low = 1, .high = NILU_WHY_SIZES},
+    {"sizes", 0, "N", CLI_WHOLE, AT(sizes), N_("networks of 10, 100, 1000 weights and so on: how many of them"), "6", .low = 1, .high = NILU_WHY_SIZES},
     {"samples", 'n', "N", CLI_WHOLE, AT(samples), N_("samples of the training part"), "256", .low = 2, .high = 1048576},
     {"html", 0, "FILE", CLI_FILE, AT(html), N_("write all of it as a page that opens without a network"), .group = N_("Output")},
     {"svg", 0, "FILE", CLI_FILE, AT(svg), N_("draw the chart of the losses")},
