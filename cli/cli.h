@@ -81,13 +81,19 @@ typedef enum cli_kind {
     CLI_CHOICE, /* const char *: one of .choice(0), .choice(1), … */
     CLI_WHOLE,  /* int64_t from low to high; CLI_UNSET if not given and without default */
     CLI_NUMBER, /* double from low to high; NAN if not given and without default */
-    CLI_SIZES   /* cli_sizes: whole numbers from low to high, separated by commas */
+    CLI_SIZES,  /* cli_sizes: whole numbers from low to high, separated by commas */
+    CLI_PAIRS   /* cli_pairs: NAME=FILE, as often as it is given */
 } cli_kind;
 #define CLI_UNSET INT64_MIN
 typedef struct cli_sizes {
     int n;
     int64_t at[32];
 } cli_sizes;
+
+typedef struct cli_pairs {
+    int n;
+    const char *at[64]; /* "name=file" */
+} cli_pairs;
 
 typedef struct cli_option {
     const char *name;
@@ -283,6 +289,31 @@ nilu_status cli_case_open(cli *c, const char *folder, nilu_dtype dtype, cli_case
 nilu_status cli_case_look(cli_case *k, const cli_sampling *s);
 void cli_case_free(cli_case *k);
 const char *cli_start_name(int i); /* of a nilu_start: "loss", "gap"; NULL past the last */
+
+/* ---- models from elsewhere, with arrays for their inputs: foreign.c */
+typedef struct cli_array {
+    nilu_dtype dtype;
+    nilu_shape shape;
+    void *data;
+} cli_array;
+typedef struct cli_foreign {
+    cli *c;
+    nilu_onnx *model;
+    nilu_graph *g;
+    nilu_store *store;
+    nilu_plan *plan;
+    int nin, nout;
+    nilu_dtype wide; /* of the arithmetic: NILU_F32 as the file says, or NILU_F64 */
+    cli_array in[64];
+    nilu_onnx_given given[64];
+    nilu_tensor *y[64];
+} cli_foreign;
+/* Opens an ONNX file, reads its inputs from the NPY files that the pairs name, and builds its graph; the caller compiles with
+ * cli_foreign_compile, and calls cli_foreign_free, also after a failure. */
+nilu_status cli_foreign_open(cli *c, const char *path, const cli_pairs *inputs, nilu_dtype wide, cli_foreign *f);
+/* Compiles n fetches, feeds the inputs and takes a step. */
+nilu_status cli_foreign_step(cli_foreign *f, int n, nilu_tensor *const *fetch);
+void cli_foreign_free(cli_foreign *f);
 
 /* ---- wrong answers: mistakes.c */
 typedef struct cli_mistake {

@@ -144,6 +144,18 @@ static nilu_status read_sizes(cli *c, const cli_option *o, const char *text, cli
     }
 }
 
+static nilu_status read_pair(cli *c, const place *p, const char *text)
+{
+    cli_pairs *pairs = (void *)((char *)p->settings + p->row->at);
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text || !equals[1])
+        return cli_fail(c, NILU_E_USAGE, _(N_("%s: --%s wants a name and a file, as in x=a.npy, not \"%s\"")), c->command->name, p->row->name, text);
+    if (pairs->n == (int)COUNT(pairs->at))
+        return cli_fail(c, NILU_E_USAGE, _(N_("%s: --%s is given more than %d times")), c->command->name, p->row->name, (int)COUNT(pairs->at));
+    pairs->at[pairs->n++] = text;
+    return NILU_OK;
+}
+
 /* "did you mean X?" or all there is. */
 static const char *suggestion(const char *wrong, const char *const *names, int n, char out[512])
 {
@@ -210,6 +222,8 @@ static nilu_status read_value(cli *c, const place *p, const char *text)
         NILU_TRY(read_sizes(c, o, text, &sizes));
         put(p, &sizes, sizeof sizes);
         return NILU_OK;
+    case CLI_PAIRS:
+        return read_pair(c, p, text);
     }
     return NILU_OK;
 }

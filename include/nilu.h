@@ -626,6 +626,11 @@ typedef struct nilu_get_options {
  * VERIFY (wrong hash). */
 NILU_API nilu_status nilu_data_get(nilu *nl, const char *name, const nilu_get_options *options, char **folder);
 
+/* Reads an array of any number type and shape (IEEE half becomes f32). *values is of `want`, or where want is NILU_DTYPES of
+ * the file's own type, or the next wider one that nilu has; freed by nilu_array_free. DTYPE if a number does not fit. */
+NILU_API nilu_status nilu_npy_read(nilu *nl, const char *path, nilu_dtype want, nilu_dtype *dtype, nilu_shape *shape,
+                                   void **values);
+NILU_API void nilu_array_free(nilu *nl, void *values);
 /* Writes an array as NPY version 1.0 (numpy's format), atomically. F32, F64, I32, I64, U8 and BOOL. */
 NILU_API nilu_status nilu_npy_write(nilu *nl, const char *path, nilu_dtype dtype, nilu_shape shape, const void *values);
 
@@ -848,8 +853,9 @@ NILU_API const nilu_onnx_port *nilu_onnx_output(const nilu_onnx *model, int i);
  * UNSUPPORTED, with file, op and node, where something of a node cannot be done. */
 NILU_API nilu_status nilu_onnx_build(const nilu_onnx *model, nilu_graph *g, int n, const nilu_onnx_given *in, bool training,
                                      nilu_tensor **y);
-/* Puts the initial values of the parameters that were built into `g` into the store. */
-NILU_API nilu_status nilu_onnx_weights(const nilu_onnx *model, nilu_graph *g, nilu_store *store);
+/* Puts the initial values of the parameters and states that were built into `g` into the store. `dtype` is that of
+ * nilu_compile_options: with NILU_F64 those of f32 become f64. */
+NILU_API nilu_status nilu_onnx_weights(const nilu_onnx *model, nilu_graph *g, nilu_dtype dtype, nilu_store *store);
 
 /* ---- runs --------------------------------------------------------------------------------------------------------------
  * A run is one plain folder:

@@ -155,6 +155,26 @@ ok $? "  ... an array of 150 x 3"
 try "predict two files" "$nilu" predict things things.csv new.csv --format csv --out both.csv
 test "$(wc -l <both.csv)" -eq 154
 ok $? "  ... under one heading"
+net=$source/tests/golden/onnx
+try "run a model of PyTorch's" "$nilu" run "$net/classifier.onnx" --input "x=$net/x.npy" -i "t=$net/t.npy" --output outputs
+has "[5, 3]"
+has "1.19686"
+test -f outputs/y.npy && test -f outputs/loss.npy
+ok $? "  ... into files"
+try "its gradient, in double" "$nilu" grad "$net/classifier.onnx" -i "x=$net/x.npy" -i "t=$net/t.npy" --loss loss --wrt all --dtype f64 --output g.safetensors
+has "loss 1.19685707"
+has "0.344478"
+test -f g.safetensors
+ok $? "  ... into a file"
+refuses 2 "2 outputs; say which" "$nilu" grad "$net/classifier.onnx" -i "x=$net/x.npy" -i "t=$net/t.npy"
+refuses 2 "did you mean \"loss\"?" "$nilu" grad "$net/classifier.onnx" -i "x=$net/x.npy" -i "t=$net/t.npy" --loss los
+refuses 2 "a single number" "$nilu" grad "$net/classifier.onnx" -i "x=$net/x.npy" -i "t=$net/t.npy" --loss y
+refuses 2 "give it with --input t=FILE.npy" "$nilu" run "$net/classifier.onnx" -i "x=$net/x.npy"
+refuses 2 "did you mean \"x\"?" "$nilu" run "$net/classifier.onnx" -i "X=$net/x.npy"
+refuses 2 "wants a name and a file" "$nilu" run "$net/classifier.onnx" -i x
+refuses 2 "is given twice" "$nilu" run "$net/classifier.onnx" -i "x=$net/x.npy" -i "x=$net/x.npy"
+refuses 3 "[-1, 6]" "$nilu" run "$net/classifier.onnx" -i "x=$net/t.npy" -i "t=$net/t.npy"
+refuses 3 "no sound ONNX file" "$nilu" run "$net/x.npy"
 try "plan of a model" "$nilu" plan model.yaml --input 4 --outputs 3 --passes
 has "parameters"
 has "fc1/relu"

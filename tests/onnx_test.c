@@ -97,7 +97,7 @@ static int node_test(const char *folder, char op[64], char *why, size_t room)
     if (status == NILU_OK)
         status = nilu_onnx_build(m, g, nin, given, false, y);
     if (status == NILU_OK)
-        status = nilu_onnx_weights(m, g, store);
+        status = nilu_onnx_weights(m, g, NILU_F32, store);
     if (status == NILU_OK)
         status = nilu_compile(g, store, nout, y, NULL, &plan);
     for (int i = 0; status == NILU_OK && i < nin; i++) {
@@ -167,8 +167,8 @@ static int node_tests(const char *folder, const char *only)
 
 /* ---- networks: NAME.onnx, NAME-f32.onnx, and NAME.safetensors with what PyTorch computes (script/onnx-models) */
 
-static const char *const nets[] = {"mlp", "autoencoder", "rnn",       "lstm",  "lstm-both-ways",
-                                   "gru", "transformer", "attention", "gated", "cnn", "unet", "signals"};
+static const char *const nets[] = {"mlp",         "autoencoder", "rnn",   "lstm", "lstm-both-ways", "gru",
+                                   "transformer", "attention",   "gated", "cnn",  "unet",           "signals"};
 
 static const nilu_value *number_of(const nilu_store *store, const char *what, const char *name)
 {
@@ -223,7 +223,7 @@ static double check_net(const char *folder, const char *name, bool wide, int *pa
     assert_true(n > 0 && n < MOST);
     assert_ok(nl, nilu_grad_from(y[0], as(g, error, d), n, p, fetch + 1));
     fetch[0] = y[0];
-    assert_ok(nl, nilu_onnx_weights(m, g, store));
+    assert_ok(nl, nilu_onnx_weights(m, g, NILU_F32, store));
     assert_ok(nl, nilu_compile(g, store, n + 1, fetch, NULL, &plan));
     assert_ok(nl, nilu_step(plan));
     worst = off(number_of(want, "output", "y"), d, nilu_fetched_shape(plan, 0), nilu_fetched(plan, 0));

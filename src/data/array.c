@@ -35,14 +35,14 @@ nilu_status data_array_check(nilu *nl, data_array *a, uint64_t have)
 {
     char text[BASE_SHAPE_TEXT];
     const char *path = a->file.path;
-    if (a->shape.rank == 0)
+    if (a->shape.rank == 0 && !a->any)
         return base_fail(nl, NILU_E_DATA, N_("%s: holds a single number; the first dimension must count samples"),
                          path);
     size_t width = 1, bytes;
     bool fits = true;
     for (int i = 1; i < a->shape.rank; i++)
         fits = fits && base_mul(width, (size_t)a->shape.dim[i], &width);
-    fits = fits && base_mul(width, (size_t)a->shape.dim[0], &bytes) && base_mul(bytes, data_type_size(a->type), &bytes);
+    fits = fits && base_mul(width, a->shape.rank ? (size_t)a->shape.dim[0] : 1, &bytes) && base_mul(bytes, data_type_size(a->type), &bytes);
     base_shape_text(a->shape, text);
     if (!fits || bytes > have)
         return base_fail(nl, NILU_E_FILE_CORRUPT,
@@ -52,6 +52,11 @@ nilu_status data_array_check(nilu *nl, data_array *a, uint64_t have)
         return base_fail(nl, NILU_E_FILE_CORRUPT,
                          N_("%s: %llu bytes follow after the %s %s that its header claims; the file is damaged"), path,
                          (unsigned long long)(have - bytes), text, data_type_name(a->type));
+    if (a->any) {
+        a->count = 1;
+        a->width = (int64_t)(bytes / data_type_size(a->type));
+        return NILU_OK;
+    }
     if (a->shape.dim[0] == 0 || width == 0)
         return base_fail(nl, NILU_E_DATA, N_("%s: is empty: its shape is %s"), path, text);
     if (a->shape.dim[0] > DATA_MAX_ROWS || width > DATA_MAX_ROWS)

@@ -71,6 +71,7 @@ typedef struct data_array {
     data_type type;
     bool big_endian;
     bool fortran;    /* the first dimension runs fastest */
+    bool any;        /* no samples: a scalar and an empty array are arrays too */
     uint64_t offset; /* of the first element in the file */
     nilu_shape shape;
     int64_t count, width; /* rows: the first dimension; elements a row: the product of the others */

@@ -179,6 +179,82 @@ nilu_status data_npy_header(nilu *nl, data_array *a)
     return data_array_check(nl, a, a->file.size - a->offset);
 }
 
+/* ---- a whole array */
+
+/* The type that holds all of the file's: its own, or the next wider. */
+static nilu_dtype dtype_of(data_type type)
+{
+    static const nilu_dtype known[DATA_TYPES] = {
+        [DATA_BOOL] = NILU_BOOL, [DATA_U8] = NILU_U8,   [DATA_I8] = NILU_I32,  [DATA_U16] = NILU_I32,
+        [DATA_I16] = NILU_I32,   [DATA_U32] = NILU_I64, [DATA_I32] = NILU_I32, [DATA_U64] = NILU_I64,
+        [DATA_I64] = NILU_I64,   [DATA_F16] = NILU_F32, [DATA_F32] = NILU_F32, [DATA_F64] = NILU_F64};
+    return known[type];
+}
+
+/* Elements in the file's order, which is column by column where it says so. */
+static nilu_status read_all(nilu *nl, const data_array *a, nilu_dtype dtype, void *values)
+{
+    enum { BLOCK = 4096 };
+    int64_t n = base_count(a->shape);
+    unsigned char raw[BLOCK * 8];
+    double number[BLOCK];
+    bool same_integers = (a->type == DATA_I64 && dtype == NILU_I64) && !a->big_endian;
+    for (int64_t at = 0; at < n; at += BLOCK) {
+        int64_t some = n - at < BLOCK ? n - at : BLOCK;
+        if (!data_file_at(&a->file, a->offset + (uint64_t)at * data_type_size(a->type), raw,
+                          (size_t)some * data_type_size(a->type)))
+            return base_fail(nl, NILU_E_FILE_READ, N_("%s: reading failed: %s"), a->file.path,
+                             base_text(N_("the file became shorter")));
+        if (same_integers)
+            memcpy((int64_t *)values + at, raw, (size_t)some * sizeof(int64_t)); /* a double would not hold them all */
+        else
+            data_array_numbers(a, raw, some, number);
+        for (int64_t i = 0; i < some && !same_integers; i++) {
+            int64_t place = at + i;
+            if (a->fortran) { /* its digits turned round */
+                int64_t rest = place, stride = n;
+                place = 0;
+                for (int d = 0; d < a->shape.rank; d++) {
+                    stride /= a->shape.dim[d];
+                    place += rest % a->shape.dim[d] * stride;
+                    rest /= a->shape.dim[d];
+                }
+            }
+            base_store(dtype, values, place, number[i]);
+            if (!base_is_float(dtype) && base_load(dtype, values, place) != number[i])
+                return base_fail(nl, NILU_E_DTYPE, N_("%s: holds %g, which %s does not"), a->file.path, number[i],
+                                 nilu_dtype_name(dtype));
+        }
+    }
+    return NILU_OK;
+}
+
+nilu_status nilu_npy_read(nilu *nl, const char *path, nilu_dtype want, nilu_dtype *dtype, nilu_shape *shape,
+                          void **values)
+{
+    data_array a = {.any = true};
+    *values = NULL;
+    NILU_TRY(data_file_open(nl, path, SIZE_MAX, &a.file));
+    nilu_status status = data_npy_header(nl, &a);
+    if (status == NILU_OK) {
+        *dtype = want < NILU_DTYPES ? want : dtype_of(a.type);
+        *shape = a.shape;
+        *values = base_alloc_aligned(nl, (size_t)base_count(a.shape) * nilu_dtype_size(*dtype));
+        status = *values ? read_all(nl, &a, *dtype, *values) : NILU_E_NO_MEMORY;
+    }
+    data_file_close(nl, &a.file);
+    if (status != NILU_OK) {
+        nilu_array_free(nl, *values);
+        *values = NULL;
+    }
+    return status;
+}
+
+void nilu_array_free(nilu *nl, void *values)
+{
+    base_free_aligned(nl, values);
+}
+
 nilu_status nilu_npy_write(nilu *nl, const char *path, nilu_dtype dtype, nilu_shape shape, const void *values)
 {
     static const char *const descr[NILU_DTYPES] = {[NILU_F32] = "f4", [NILU_F64] = "f8", [NILU_I32] = "i4",

@@ -508,14 +508,27 @@ nilu_status nilu_onnx_build(const nilu_onnx *m, nilu_graph *g, int n, const nilu
     return status;
 }
 
-nilu_status nilu_onnx_weights(const nilu_onnx *m, nilu_graph *g, nilu_store *store)
+static nilu_status put_weight(const nilu_onnx *m, const onnx_value *v, nilu_kind kind, nilu_dtype dtype,
+                              nilu_store *store)
+{
+    if (dtype != NILU_F64 || v->dtype != NILU_F32)
+        return nilu_store_put(store, kind, v->name, v->dtype, v->shape, v->data);
+    int64_t n = base_count(v->shape);
+    double *wide = base_calloc(m->nl, (size_t)n + 1, sizeof *wide);
+    for (int64_t i = 0; wide && i < n; i++)
+        wide[i] = base_load(v->dtype, v->data, i);
+    nilu_status status = wide ? nilu_store_put(store, kind, v->name, NILU_F64, v->shape, wide) : NILU_E_NO_MEMORY;
+    base_free(m->nl, wide);
+    return status;
+}
+
+nilu_status nilu_onnx_weights(const nilu_onnx *m, nilu_graph *g, nilu_dtype dtype, nilu_store *store)
 {
     for (int i = 0; i < m->ninitial; i++) {
         const onnx_value *v = &m->initial[i];
         nilu_tensor *t = v->weight ? nilu_find(g, v->name) : NULL;
         if (t && (t->node->op == &graph_op_param || t->node->op == &graph_op_state))
-            NILU_TRY(nilu_store_put(store, t->node->op == &graph_op_param ? NILU_PARAM : NILU_STATE, v->name, v->dtype,
-                                    v->shape, v->data));
+            NILU_TRY(put_weight(m, v, t->node->op == &graph_op_param ? NILU_PARAM : NILU_STATE, dtype, store));
     }
     return NILU_OK;
 }

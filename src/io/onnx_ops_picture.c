@@ -166,7 +166,8 @@ static T over_elements(onnx_site *s, T x, const window *w, double outside, T (*o
         T part = x;
         int64_t rest = k;
         for (int i = w->spatial - 1; i >= 0 && part; rest /= w->kernel.at[i], i--) {
-            int64_t at = rest % w->kernel.at[i] * w->dilation.at[i], reach = (int64_t)(w->kernel.at[i] - 1) * w->dilation.at[i];
+            int64_t at = rest % w->kernel.at[i] * w->dilation.at[i],
+                    reach = (int64_t)(w->kernel.at[i] - 1) * w->dilation.at[i];
             part = nilu_slice(part, 2 + i, at, x->shape.dim[2 + i] - reach + at, w->stride.at[i]);
         }
         z = z ? op(z, part) : part;
@@ -179,14 +180,18 @@ static T over_elements(onnx_site *s, T x, const window *w, double outside, T (*o
 static nilu_status max_indices(onnx_site *s, T pooled)
 {
     nilu_shape x = onnx_shape(s, 0);
-    int64_t planes = x.dim[0] * x.dim[1], plane = planes ? base_count(x) / planes : 0, *at = onnx_keep(&s->b->pool, (size_t)planes * sizeof *at);
+    int64_t planes = x.dim[0] * x.dim[1], plane = planes ? base_count(x) / planes : 0,
+            *at = onnx_keep(&s->b->pool, (size_t)planes * sizeof *at);
     for (int64_t i = 0; at && i < planes; i++)
         at[i] = i * plane;
     nilu_shape each = {.rank = x.rank, .dim = {x.dim[0], x.dim[1], 1, 1, 1, 1, 1, 1}};
-    T index = at && pooled ? nilu_add(nilu_cast(nilu_output(pooled, 1), NILU_I64), onnx_whole_constant(s, each, at)) : NULL;
-    if (onnx_int(s, "storage_order", 0) && x.rank == 4 && index) { /* columns first: plane + row * width + column -> plane + column * height + row */
+    T index =
+        at && pooled ? nilu_add(nilu_cast(nilu_output(pooled, 1), NILU_I64), onnx_whole_constant(s, each, at)) : NULL;
+    if (onnx_int(s, "storage_order", 0) && x.rank == 4 &&
+        index) { /* columns first: plane + row * width + column -> plane + column * height + row */
         double h = (double)x.dim[2], w = (double)x.dim[3];
-        T in_plane = nilu_cast(nilu_output(pooled, 1), NILU_F64), row = nilu_floor(nilu_scale(nilu_shift(in_plane, 0.5), 1 / w));
+        T in_plane = nilu_cast(nilu_output(pooled, 1), NILU_F64),
+          row = nilu_floor(nilu_scale(nilu_shift(in_plane, 0.5), 1 / w));
         T column = nilu_sub(in_plane, nilu_scale(row, w));
         index = nilu_add(nilu_cast(nilu_add(nilu_scale(column, h), row), NILU_I64), onnx_whole_constant(s, each, at));
     }
@@ -247,7 +252,8 @@ static nilu_status build_LpPool(onnx_site *s)
     double p = (double)onnx_int(s, "p", 2);
     NILU_TRY(pool_window(s, &w));
     T sum = over_elements(s, power(s, nilu_abs(onnx_t(s, 0)), p), &w, 0, nilu_add);
-    return sum ? onnx_put(s, 0, p == 2 ? nilu_sqrt(sum) : power(s, sum, 1 / p)) : onnx_fail(s, N_("its size is out of range"));
+    return sum ? onnx_put(s, 0, p == 2 ? nilu_sqrt(sum) : power(s, sum, 1 / p))
+               : onnx_fail(s, N_("its size is out of range"));
 }
 
 static nilu_status global(onnx_site *s, T (*op)(T, nilu_axes, bool))
@@ -268,5 +274,9 @@ static nilu_status build_GlobalMaxPool(onnx_site *s)
     return global(s, nilu_max);
 }
 
-#define IS(name) {#name, build_##name}
-const onnx_row onnx_rows_picture[] = {IS(Conv), IS(ConvTranspose), IS(MaxPool), IS(AveragePool), IS(LpPool), IS(GlobalAveragePool), IS(GlobalMaxPool), {0}};
+#define IS(name)                                                                                                       \
+    {                                                                                                                  \
+#name, build_##name                                                                                            \
+    }
+const onnx_row onnx_rows_picture[] = {IS(Conv),   IS(ConvTranspose),     IS(MaxPool),       IS(AveragePool),
+                                      IS(LpPool), IS(GlobalAveragePool), IS(GlobalMaxPool), {0}};
