@@ -315,6 +315,33 @@ nilu_status cli_foreign_open(cli *c, const char *path, const cli_pairs *inputs, 
 nilu_status cli_foreign_step(cli_foreign *f, int n, nilu_tensor *const *fetch);
 void cli_foreign_free(cli_foreign *f);
 
+/* ---- the case file of an answer: blame.c gathers it, casefile.c tells it, on the terminal or (page) as a page of HTML */
+typedef struct cli_blame {
+    cli_case k;
+    nilu_blame *court;
+    nilu_case_file file;
+    int64_t top;             /* rows of a table */
+    double prepared;         /* seconds to plan, and to learn what is usual */
+    double sanity;           /* NaN: not asked for */
+    const struct cli_mistake *worst; /* several cases: these */
+    int64_t cases;
+    nilu_suspect common[16]; /*   and the weights that they have in common */
+    int commons;
+} cli_blame;
+struct report;
+nilu_status cli_casefile(const cli_blame *b, struct report *page);
+/* Of output `index` of layer `layer`, input `index` of its weights; of the sample (-1) a column's name or a pixel's place. */
+#define CLI_PLACE 96
+const char *cli_place(const cli_blame *b, int layer, int64_t index, char out[CLI_PLACE]);
+const char *cli_weight_place(const cli_blame *b, const nilu_suspect *s, char out[2 * CLI_PLACE]);
+/* The sample's windows and columns: where they are. */
+const char *cli_part_place(const cli_blame *b, const nilu_suspect *s, char out[CLI_PLACE]);
+/* What the answer is, in words: a class or a number in the target's own units. */
+const char *cli_answer(const cli_blame *b, int said, double gap, char out[CLI_PLACE]);
+/* Numbers in the target's own units: a change, and a value. */
+double cli_in_units(const cli_blame *b, double change);
+double cli_in_value(const cli_blame *b, double value);
+
 /* ---- wrong answers: mistakes.c */
 typedef struct cli_mistake {
     int64_t index;

@@ -1150,6 +1150,9 @@ typedef struct nilu_blame nilu_blame;
 /* A court for the parameters of `weights`, which are copied; the model is used until nilu_blame_free. */
 NILU_API nilu_status nilu_blame_new(nilu *nl, const nilu_model *model, const nilu_store *weights, int64_t features,
                                     int64_t outputs, const nilu_blame_options *options, nilu_blame **blame);
+/* The court of a run: task, loss, shape of pictures and columns are its set's, the baseline is the mean of its training part,
+ * and what neurons usually put out is learnt from some samples of it. Of `options` (NULL: the usual) the counts hold. */
+NILU_API nilu_status nilu_blame_open(nilu *nl, nilu_inquiry *q, const nilu_blame_options *options, nilu_blame **blame);
 NILU_API void nilu_blame_free(nilu_blame *blame);
 /* Learns what neurons usually put out: the mean over n samples x [n, features] of the training part. Until then it is 0. */
 NILU_API nilu_status nilu_blame_learn(nilu_blame *blame, int64_t n, const float *x);

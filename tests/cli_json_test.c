@@ -127,6 +127,12 @@ static void test_train_and_eval(void **state)
     o = last_line("eval", "line --mistakes 1", "result", 0);
     needs(o, "rmse r2 loss seconds steps run");
     json_decref(o);
+    o = last_line("blame", "line --worst 3 --sanity", "result", 0);
+    needs(o, "run sample said truth loss gap stops inputs restore agreement seconds prepared sanity common");
+    json_decref(o);
+    o = last_line("blame", "things --sample train:0", "result", 0);
+    needs(json_array_get(json_object_get(o, "stops"), 0), "layer tickets biases residual neurons weights");
+    json_decref(o);
     o = last_line("predict", "things things.csv --all", "result", 0);
     assert_int_equal(json_integer_value(json_object_get(o, "rows")), 90);
     json_decref(o);

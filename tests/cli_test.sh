@@ -134,6 +134,24 @@ try "eval with mistakes" "$nilu" eval things --part train --mistakes 5 --show-mi
 try "eval of pictures" "$nilu" eval drawn --show-mistake
 try "eval of numbers" "$nilu" eval line --mistakes 2 --show-mistake
 has "largest error"
+try "blame for an answer" "$nilu" blame things --sample train:3 --sanity
+has "who held the wheel"
+has "Weights that over-reacted"
+has "In every line"
+try "blame for a picture, as a page" "$nilu" blame drawn --sample train:0 --html case.html --top 3
+has "Restoring"
+cp case.html out
+has "<figcaption>what was seen"
+has "data:image/png"
+try "  ... that asks for nothing from elsewhere" sh -c '! grep -E "(src|href)=\"(http|/)" case.html'
+try "blame in Chinese" "$nilu" blame things --sample train:3 --lang zh_TW
+has "誰握著方向盤"
+try "blame for a number" "$nilu" blame line --worst 4
+has "What 4 wrong answers have in common"
+has "Loss"
+try "tickets" "$nilu" blame line --tickets csv
+has "layer,kind,rank,neuron,from,value,mended,ticket,amount,over_reaction,predicted,measured,off,answer,residual"
+has "fc1,neuron,1,"
 try "eval by other data" "$nilu" eval things things.csv
 has "150 samples"
 try "predict" "$nilu" predict things things.csv
@@ -270,6 +288,8 @@ refuses 3 "bad.yaml:3" "$nilu" plan bad.yaml --input 4
 refuses 3 "broken.yaml:" "$nilu" train things.csv --model broken.yaml
 refuses 3 "nowhere.yaml" "$nilu" train things.csv --model nowhere.yaml
 refuses 3 "did you mean relu?" "$nilu" train things.csv --layers "8 rleu"
+refuses 2 "keep one of them" "$nilu" blame things --sample train:1 --worst 3
+refuses 3 "there is no such sample" "$nilu" blame things --sample train:100000
 refuses 3 "is no run" "$nilu" eval pictures
 refuses 3 "nowhere" "$nilu" eval nowhere
 refuses 3 "nowhere" "$nilu" train --resume nowhere

@@ -15,21 +15,39 @@ typedef struct part {
 } part;
 
 typedef struct hot {
-    int64_t at; /* a feature, or the first of its group */
+    int64_t at; /* a feature */
     double heat;
+    int32_t group;
 } hot;
 
 /* A seventh of the picture: on 28 x 28 windows of 4 x 4. */
 static int window_side(const nilu_blame *b)
 {
-    int least = b->options.height < b->options.width ? b->options.height : b->options.width;
-    return least < 11 ? 1 : (least + 3) / 7;
+    int length = b->options.height < b->options.width ? b->options.height : b->options.width;
+    return length < 11 ? 1 : (length + 3) / 7;
+}
+
+/* Windows overlap by three quarters: of any size there are some 600. */
+static int window_step(int side)
+{
+    return side < 4 ? 1 : side / 4;
+}
+
+static int64_t places(int length, int side)
+{
+    int step = window_step(side);
+    return (length - side + step - 1) / step + 1;
 }
 
 static int64_t parts(const nilu_blame *b)
 {
     int side = b->options.height ? window_side(b) : 0;
-    return side ? (int64_t)(b->options.height - side + 1) * (b->options.width - side + 1) : b->features;
+    return side ? places(b->options.height, side) * places(b->options.width, side) : b->features;
+}
+
+static int64_t least(int64_t a, int64_t c)
+{
+    return a < c ? a : c;
 }
 
 /* Part i; n = 0: none (a feature that another stands for). */
@@ -46,7 +64,9 @@ static void part_at(const nilu_blame *b, int64_t i, part *p)
                 p->n = 0;
         return;
     }
-    int64_t across = b->options.width - p->side + 1, top = i / across, left = i % across, c = b->options.channels;
+    int64_t across = places(b->options.width, p->side), step = window_step(p->side), c = b->options.channels;
+    int64_t top = least(i / across * step, b->options.height - p->side),
+            left = least(i % across * step, b->options.width - p->side);
     for (int64_t y = top; y < top + p->side; y++)
         for (int64_t x = left; x < left + p->side; x++)
             for (int64_t k = 0; k < c; k++)
@@ -98,11 +118,41 @@ static void share(nilu_blame *b, const part *p, double effect, double *cover)
     }
 }
 
+/* Do two windows overlap? */
+static bool overlap(const nilu_blame *b, const nilu_suspect *a, const nilu_suspect *c)
+{
+    int64_t width = b->options.width, k = b->options.channels;
+    if (!a->side)
+        return false;
+    return llabs(a->neuron / k / width - c->neuron / k / width) < a->side &&
+           llabs(a->neuron / k % width - c->neuron / k % width) < a->side;
+}
+
+static int stronger(const void *a, const void *c)
+{
+    const nilu_suspect *x = a, *y = c;
+    double mine = fabs(x->measured), yours = fabs(y->measured);
+    return mine > yours ? -1 : mine < yours ? 1 : x->neuron < y->neuron ? -1 : 1;
+}
+
+/* The strongest of those tried; of windows that overlap the strongest alone. */
+static void pick(nilu_blame *b, nilu_suspect *tried, int64_t n, nilu_case_file *out)
+{
+    qsort(tried, (size_t)n, sizeof *tried, stronger);
+    for (int64_t i = 0; i < n && out->inputs < b->options.inputs; i++) {
+        bool new = true;
+        for (int k = 0; k < out->inputs && new; k++)
+            new = !overlap(b, &tried[i], &b->input[k]);
+        if (new)
+            b->input[out->inputs++] = tried[i];
+    }
+}
+
 /* Tries all parts, a batch of worlds at a time. */
-static nilu_status try_parts(nilu_blame *b, part *p, double *cover, double *scores, nilu_case_file *out)
+static nilu_status try_parts(nilu_blame *b, part *p, double *cover, nilu_suspect *tried, nilu_case_file *out)
 {
     nilu_suspect s[FORENSICS_WORLDS];
-    int64_t index[FORENSICS_WORLDS], all = parts(b), i = 0;
+    int64_t index[FORENSICS_WORLDS], all = parts(b), i = 0, ntried = 0;
     memset(b->heat, 0, (size_t)b->features * sizeof *b->heat);
     while (i < all) {
         int n = 1; /* world 0 stays as it is */
@@ -126,9 +176,10 @@ static nilu_status try_parts(nilu_blame *b, part *p, double *cover, double *scor
             s[k].measured = s[k].off = forensics_gap(b, k) - gap;
             s[k].fixed = forensics_turned(b, k, &s[k].said);
             share(b, p, -s[k].measured, cover);
-            forensics_keep(b->input, scores, b->options.inputs, &out->inputs, s[k], fabs(s[k].measured));
+            tried[ntried++] = s[k];
         }
     }
+    pick(b, tried, ntried, out);
     for (int64_t k = 0; k < b->features; k++)
         b->heat[k] /= fmax(cover[k], 1);
     return NILU_OK;
@@ -139,17 +190,31 @@ static nilu_status try_parts(nilu_blame *b, part *p, double *cover, double *scor
 static int hotter(const void *a, const void *c)
 {
     const hot *x = a, *y = c;
-    return x->heat > y->heat ? -1 : x->heat < y->heat ? 1 : x->at < y->at ? -1 : 1;
+    if (x->heat < y->heat || x->heat > y->heat)
+        return x->heat > y->heat ? -1 : 1;
+    return x->group != y->group ? (x->group < y->group ? -1 : 1) : x->at < y->at ? -1 : 1;
 }
 
-/* Features that speak for the answer, hottest first, features of one group side by side. */
+/* Features that speak for the answer, hottest first; those of one group share one heat and stand side by side. */
 static int64_t list_hot(const nilu_blame *b, hot *list)
 {
     int64_t n = 0;
-    for (int64_t i = 0; i < b->features; i++)
-        if (b->side * b->heat[i] > 0)
-            list[n++] = (hot){i, b->side * b->heat[i]};
+    for (int64_t i = 0; i < b->features; i++) {
+        double heat = b->group ? 0 : b->heat[i];
+        for (int64_t k = 0; b->group && k < b->features; k++)
+            heat += b->group[k] == b->group[i] ? b->heat[k] : 0;
+        if (b->side * heat > 0)
+            list[n++] = (hot){i, b->side * heat, b->group ? b->group[i] : (int32_t)(i < INT32_MAX ? i : INT32_MAX)};
+    }
     qsort(list, (size_t)n, sizeof *list, hotter);
+    return n;
+}
+
+/* The first n of the list, and what is left of the last one's group. */
+static int64_t whole(const nilu_blame *b, const hot *list, int64_t n, int64_t all)
+{
+    while (b->group && n > 0 && n < all && list[n].group == list[n - 1].group)
+        n++;
     return n;
 }
 
@@ -161,13 +226,13 @@ static void restore(const nilu_blame *b, float *x, const hot *list, int64_t n)
 
 /* Restores from `low` (known to be too few) up to `high` of the list, in as many worlds as there are; says at which the
  * answer turned first, else where the gap was best. */
-static nilu_status scan(nilu_blame *b, const hot *list, int64_t *low, int64_t *high, nilu_case_file *out)
+static nilu_status scan(nilu_blame *b, const hot *list, int64_t all, int64_t *low, int64_t *high, nilu_case_file *out)
 {
     int64_t from = *low, span = *high - from, count[FORENSICS_WORLDS];
     int n = span < FORENSICS_WORLDS ? (int)span : FORENSICS_WORLDS, best = -1, said;
     nilu_whatif_reset(b->worlds, b->x);
     for (int k = 0; k < n; k++) {
-        count[k] = from + (span * (k + 1) + n - 1) / n;
+        count[k] = whole(b, list, from + (span * (k + 1) + n - 1) / n, all);
         restore(b, nilu_whatif_x(b->worlds, k), list, count[k]);
     }
     NILU_TRY(nilu_whatif_run(b->worlds));
@@ -195,9 +260,11 @@ static nilu_status seek(nilu_blame *b, hot *list, nilu_case_file *out)
     out->restored_said = b->verdict.rival >= 0 ? b->verdict.accused : -1;
     if (n == 0)
         return NILU_OK;
-    do
-        NILU_TRY(scan(b, list, &low, &high, out));
-    while (out->turned && high - low > 1);
+    bool exact;
+    do {
+        exact = high - low <= FORENSICS_WORLDS;
+        NILU_TRY(scan(b, list, n, &low, &high, out));
+    } while (out->turned && !exact);
     for (int64_t k = 0; k < out->restored; k++)
         b->restore[k] = list[k].at;
     return NILU_OK;
@@ -208,22 +275,22 @@ nilu_status forensics_input(nilu_blame *b, nilu_case_file *out)
     nilu *nl = b->nl;
     size_t n = (size_t)b->features;
     part p = {.feature = base_alloc(nl, n * sizeof *p.feature)};
-    double *cover = base_calloc(nl, n, sizeof *cover),
-           *scores = base_calloc(nl, (size_t)b->options.inputs, sizeof *scores);
+    double *cover = base_calloc(nl, n, sizeof *cover);
+    nilu_suspect *tried = base_calloc(nl, (size_t)parts(b), sizeof *tried);
     hot *list = base_alloc(nl, n * sizeof *list);
-    nilu_status status = p.feature && cover && scores && list ? NILU_OK : NILU_E_NO_MEMORY;
+    nilu_status status = p.feature && cover && tried && list ? NILU_OK : NILU_E_NO_MEMORY;
     if (status == NILU_OK)
         status = nilu_attribute(b->attributor, NILU_INTEGRATED, b->x, b->verdict.accused, b->verdict.rival, b->path,
                                 &out->sum);
     if (status == NILU_OK)
-        status = try_parts(b, &p, cover, scores, out);
+        status = try_parts(b, &p, cover, tried, out);
     if (status == NILU_OK)
         status = seek(b, list, out);
     if (status == NILU_OK)
         forensics_sort(b, out->inputs, b->input);
     base_free(nl, p.feature);
     base_free(nl, cover);
-    base_free(nl, scores);
+    base_free(nl, tried);
     base_free(nl, list);
     return status;
 }

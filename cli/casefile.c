@@ -1,0 +1,456 @@
+/* The case file as it is told: the same story on the terminal and, with a page, in HTML. Numbers that are printed as a sum add
+ * up as they are printed: the remainder is the difference of what stands there. */
+#include "cli.h"
+#include "report/report.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* ---- where it is told */
+
+typedef struct teller {
+    const cli_blame *b;
+    report *page; /* NULL: the terminal */
+    cli_table table;
+    nilu_status status;
+} teller;
+
+static void heading(teller *t, const char *text)
+{
+    const cli_screen *s = &t->b->k.c->out;
+    if (t->page)
+        report_section(t->page, text);
+    else
+        printf("\n%s%s%s\n", cli_paint(s, CLI_BOLD), text, cli_paint(s, CLI_PLAIN));
+}
+
+static void say(teller *t, const char *format, ...) NILU_FORMAT(2, 3);
+static void say(teller *t, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (t->page) {
+        report_say(t->page, "%s", text);
+        return;
+    }
+    cli_wrap(stdout, text, 0, 2, t->b->k.c->out.columns);
+    printf("\n");
+}
+
+static void begin(teller *t, const char *align)
+{
+    if (t->page)
+        report_table(t->page, align);
+    else
+        t->table = cli_table_new(t->b->k.c->nl, align);
+}
+
+static void cell(teller *t, const char *format, ...) NILU_FORMAT(2, 3);
+static void cell(teller *t, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (t->page)
+        report_cell(t->page, "%s", text);
+    else
+        cli_cell(&t->table, "%s", text);
+}
+
+static void end(teller *t)
+{
+    if (t->page) {
+        report_table_end(t->page);
+        return;
+    }
+    nilu_status status = cli_table_print(&t->table, &t->b->k.c->out, 2);
+    t->status = t->status == NILU_OK ? status : t->status;
+}
+
+/* Decimals of everything that is compared with the gap: four, fewer where it is large (houses cost 400,000). */
+static int decimals(const cli_blame *b)
+{
+    double size = fabs(cli_in_units(b, b->file.verdict.gap));
+    return size < 1e2 ? 4 : size < 1e4 ? 2 : 0;
+}
+
+/* As it is printed; no -0. */
+static double printed(const cli_blame *b, double v)
+{
+    double unit = pow(10, decimals(b));
+    return round(v * unit) / unit + 0.0;
+}
+
+/* The gap as the difference of the two printed logits; of numbers the answer, less the mean of the target, in its units. */
+static double shown_gap(const cli_blame *b)
+{
+    const nilu_verdict *v = &b->file.verdict;
+    return v->rival < 0 ? printed(b, cli_in_units(b, v->gap))
+                        : printed(b, printed(b, v->y[v->accused]) - printed(b, v->y[v->rival]));
+}
+
+static void change(teller *t, double v)
+{
+    cell(t, "%+.*f", decimals(t->b), printed(t->b, cli_in_units(t->b, v)));
+}
+
+static void answer_then(teller *t, const nilu_suspect *s)
+{
+    char answer[CLI_PLACE];
+    cell(t, "%s", cli_answer(t->b, s->said, t->b->file.verdict.gap + s->measured, answer));
+}
+
+/* ---- the parts of the story */
+
+static double sure(const nilu_verdict *v)
+{
+    double sum = 0;
+    for (int64_t k = 0; k < v->outputs; k++)
+        sum += exp(v->y[k] - v->y[v->accused]);
+    return 100 / sum;
+}
+
+static void scene(teller *t)
+{
+    const cli_blame *b = t->b;
+    const nilu_case_file *f = &b->file;
+    const nilu_verdict *v = &f->verdict;
+    char said[CLI_PLACE], truth[CLI_PLACE], rival[CLI_PLACE];
+    heading(t, _(N_("The scene")));
+    if (v->rival < 0) {
+        double is = printed(b, cli_in_value(b, v->gap)), want = printed(b, cli_in_value(b, f->target));
+        int d = decimals(b);
+        say(t, _(N_("%s of %s: the network says %.*f, %.*f is right: the error is %+.*f. Loss %.4f.")),
+            b->k.sample.name, b->k.info->set->name, d, is, d, want, d, is - want, v->loss);
+        return;
+    }
+    cli_answer(b, v->accused, 0, said);
+    cli_answer(b, v->label, 0, truth);
+    cli_answer(b, v->rival, 0, rival);
+    if (v->accused == v->label)
+        say(t, _(N_("%s of %s: the network says %s (%.1f %% sure), and that is right. Loss %.4f.")), b->k.sample.name,
+            b->k.info->set->name, said, sure(v), v->loss);
+    else
+        say(t, _(N_("%s of %s: the network says %s (%.1f %% sure), but %s is right. Loss %.4f.")), b->k.sample.name,
+            b->k.info->set->name, said, sure(v), truth, v->loss);
+    double own = printed(b, v->y[v->accused]), other = printed(b, v->y[v->rival]);
+    say(t, _(N_("The gap between the logits of %s and %s is what is asked about: %.4f - (%.4f) = %.4f.")), said, rival,
+        own, other, shown_gap(b));
+}
+
+static void neurons(teller *t, int layer)
+{
+    const nilu_stop *s = &t->b->file.stop[layer];
+    char place[CLI_PLACE];
+    begin(t, "lrrrrrl");
+    cell(t, "%s", _(N_("neuron")));
+    cell(t, "%s", _(N_("output")));
+    cell(t, "%s", _(N_("usual")));
+    cell(t, "%s", _(N_("predicted")));
+    cell(t, "%s", _(N_("measured")));
+    cell(t, "%s", _(N_("switched off")));
+    cell(t, "%s", _(N_("answer then")));
+    for (int k = 0; k < s->neurons && k < t->b->top; k++) {
+        const nilu_suspect *n = &s->neuron[k];
+        cell(t, "%s", cli_place(t->b, layer, n->neuron, place));
+        cell(t, "%.4f", n->value);
+        cell(t, "%.4f", n->mended);
+        change(t, n->predicted);
+        change(t, n->measured);
+        change(t, n->off);
+        answer_then(t, n);
+    }
+    end(t);
+}
+
+static void hidden(teller *t)
+{
+    const nilu_case_file *f = &t->b->file;
+    char text[256];
+    for (int i = f->stops - 2; i >= 0; i--) {
+        if (!f->stop[i].neurons)
+            continue;
+        if (i == f->stops - 2)
+            snprintf(text, sizeof text, _(N_("Output layer %s: who held the wheel")), f->stop[i + 1].name);
+        else
+            snprintf(text, sizeof text, _(N_("Layer %s: which neurons told it to")), f->stop[i + 1].name);
+        heading(t, text);
+        if (i == f->stops - 2)
+            say(t, "%s",
+                _(N_("Each neuron that it listens to, set to what it usually puts out: what that should do to the gap "
+                     "by the error "
+                     "that reached it, and what it did.")));
+        neurons(t, i);
+    }
+    if (f->judged > 1 && !isnan(f->agreement))
+        say(t, _(N_("Predicted and measured change agree over the %d most blamed neurons: rank correlation %.3f.")),
+            f->judged, f->agreement);
+}
+
+static void weight_rows(teller *t, int n, const nilu_suspect *s, bool common)
+{
+    char place[2 * CLI_PLACE];
+    begin(t, "lrrrrrrl");
+    cell(t, "%s", _(N_("weight")));
+    cell(t, "%s", _(N_("value")));
+    cell(t, "%s", _(N_("over-reaction")));
+    cell(t, "%s", _(N_("mended to")));
+    cell(t, "%s", _(N_("predicted")));
+    cell(t, "%s", _(N_("measured")));
+    cell(t, "%s", _(N_("set to 0")));
+    cell(t, "%s", common ? _(N_("set right")) : _(N_("answer then")));
+    for (int k = 0; k < n; k++) {
+        cell(t, "%s", cli_weight_place(t->b, &s[k], place));
+        cell(t, "%.4f", s[k].value);
+        cell(t, "%.1f", s[k].over);
+        cell(t, "%.4f", s[k].mended);
+        change(t, s[k].predicted);
+        change(t, s[k].measured);
+        change(t, s[k].off);
+        if (common)
+            cell(t, "%lld", (long long)s[k].fixed);
+        else
+            answer_then(t, &s[k]);
+    }
+    end(t);
+}
+
+static void weights(teller *t)
+{
+    const nilu_case_file *f = &t->b->file;
+    heading(t, _(N_("Weights that over-reacted")));
+    say(t, "%s",
+        _(N_("Over-reaction is the distance from the mean weight of the layer in deviations; beyond 2 a weight is "
+             "mended to that edge, "
+             "else to the mean.")));
+    for (int i = f->stops - 1; i >= 0; i--)
+        if (f->stop[i].weights)
+            weight_rows(t, f->stop[i].weights < t->b->top ? f->stop[i].weights : (int)t->b->top, f->stop[i].weight,
+                        false);
+}
+
+static void parts(teller *t)
+{
+    const nilu_case_file *f = &t->b->file;
+    char place[CLI_PLACE];
+    begin(t, "lrrl");
+    cell(t, "%s", t->b->k.info->set->height ? _(N_("pixels")) : _(N_("column")));
+    cell(t, "%s", _(N_("predicted")));
+    cell(t, "%s", _(N_("measured")));
+    cell(t, "%s", _(N_("answer then")));
+    for (int k = 0; k < f->inputs && k < t->b->top; k++) {
+        cell(t, "%s", cli_part_place(t->b, &f->input[k], place));
+        change(t, f->input[k].predicted);
+        change(t, f->input[k].measured);
+        answer_then(t, &f->input[k]);
+    }
+    end(t);
+}
+
+static void restored(teller *t)
+{
+    const cli_blame *b = t->b;
+    const nilu_case_file *f = &b->file;
+    char then[CLI_PLACE], list[512] = "", place[CLI_PLACE];
+    cli_answer(b, f->restored_said, f->restored_gap, then);
+    int d = decimals(b);
+    double to = printed(b, cli_in_units(b, f->restored_gap));
+    long long all = (long long)b->k.info->set->features, some = (long long)f->restored;
+    if (f->verdict.rival < 0)
+        say(t,
+            f->turned ? _(N_("Restoring %lld of %lld numbers to the mean of the training part halves the error: the "
+                             "answer becomes %s."))
+                      : _(N_("Restoring %lld of %lld numbers to the mean of the training part does most, but it does "
+                             "not halve the error: the answer becomes %s.")),
+            some, all, then);
+    else if (f->turned)
+        say(t,
+            _(N_("Restoring %lld of %lld numbers to the mean of the training part turns the answer to %s: the gap goes "
+                 "from %.*f to %.*f.")),
+            some, all, then, d, shown_gap(b), d, to);
+    else
+        say(t,
+            _(N_(
+                "Nothing that was restored turned the answer: the gap goes from %.*f to %.*f at best (%lld numbers).")),
+            d, shown_gap(b), d, to, some);
+    for (int64_t k = 0; k < f->restored && !b->k.info->set->height && strlen(list) + CLI_PLACE + 8 < sizeof list; k++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", k ? ", " : "",
+                 cli_place(b, -1, f->restore[k], place));
+    if (*list)
+        say(t, _(N_("Restored: %s.")), list);
+    double sum = printed(b, cli_in_units(b, f->sum.sum)), usual = printed(b, cli_in_units(b, f->sum.baseline_gap));
+    say(t, _(N_("Integrated gradients from that mean: %.*f, of %.*f - (%.*f) = %.*f; convergence delta %.1e.")), d, sum,
+        d, shown_gap(b), d, usual, d, printed(b, shown_gap(b) - usual), -cli_in_units(b, f->sum.residual));
+}
+
+/* One ticket a stop: the worst of each layer, and whether the layer's parts add up. */
+static void stops(teller *t)
+{
+    const nilu_case_file *f = &t->b->file;
+    char place[2 * CLI_PLACE];
+    heading(t, _(N_("Tickets, one a stop")));
+    begin(t, "lllrrrrrr");
+    cell(t, "%s", _(N_("layer")));
+    cell(t, "%s", _(N_("neuron")));
+    cell(t, "%s", _(N_("weight")));
+    cell(t, "%s", _(N_("amount")));
+    cell(t, "%s", _(N_("measured")));
+    cell(t, "%s", _(N_("weights' part")));
+    cell(t, "%s", _(N_("biases from here on")));
+    cell(t, "%s", _(N_("remainder")));
+    cell(t, "%s", _(N_("residual")));
+    for (int i = f->stops - 1; i >= 0; i--) {
+        const nilu_stop *s = &f->stop[i];
+        double tickets = printed(t->b, cli_in_units(t->b, s->tickets)),
+               biases = printed(t->b, cli_in_units(t->b, s->biases));
+        int d = decimals(t->b);
+        cell(t, "%s", s->name);
+        cell(t, "%s", s->neurons ? cli_place(t->b, i, s->neuron[0].neuron, place) : "");
+        cell(t, "%s", s->weights ? cli_weight_place(t->b, &s->weight[0], place) : "");
+        cell(t, "%.*f", d, printed(t->b, cli_in_units(t->b, s->weights ? s->weight[0].amount : 0)));
+        change(t, s->weights ? s->weight[0].measured : 0);
+        cell(t, "%.*f", d, tickets);
+        cell(t, "%.*f", d, biases);
+        cell(t, "%.*f", d, printed(t->b, shown_gap(t->b) - tickets - biases));
+        cell(t, "%.1e", cli_in_units(t->b, s->residual));
+    }
+    end(t);
+    say(t,
+        _(N_("In every line weights' part + biases from here on + remainder = %.*f; residual is the remainder before "
+             "rounding.")),
+        decimals(t->b), shown_gap(t->b));
+}
+
+/* ---- pictures: input, heat, both */
+
+static void paint(const nilu_case_file *f, const nilu_data_info *set, const unsigned char *pixels, int64_t i,
+                  double most, int which, bool dark, unsigned char rgb[3])
+{
+    int c = set->channels;
+    double heat = 0;
+    unsigned char warm[3];
+    for (int k = 0; k < c; k++)
+        heat += f->side * f->heat[i * c + k];
+    report_heat(&heat, 1, most, warm);
+    double share = most > 0 ? fmin(fabs(heat) / most, 1) : 0;
+    for (int k = 0; k < 3; k++) {
+        double own = pixels[i * c + (c == 3 ? k : 0)], hue = heat > 0 ? (k == 0 ? 255 : 40) : (k == 2 ? 255 : 60);
+        rgb[k] = which == 0   ? (unsigned char)own
+                 : which == 1 ? (dark ? (unsigned char)(255 * share) : warm[k])
+                              : (unsigned char)(own * 0.55 * (1 - share) + hue * share);
+    }
+}
+
+/* `which` as 0: input, 1: heat, 2: both; into a canvas of `across` pixels a row, from column `left`. */
+static void draw(const cli_blame *b, const unsigned char *pixels, int which, bool dark, unsigned char *canvas,
+                 int across, int left)
+{
+    const nilu_data_info *set = b->k.info->set;
+    double most = 0;
+    for (int64_t i = 0; i < set->features / set->channels; i++) {
+        double heat = 0;
+        for (int k = 0; k < set->channels; k++)
+            heat += b->file.heat[i * set->channels + k];
+        most = fmax(most, fabs(heat));
+    }
+    for (int64_t i = 0; i < (int64_t)set->height * set->width; i++)
+        paint(&b->file, set, pixels, i, most, which, dark,
+              canvas + ((i / set->width) * across + left + i % set->width) * 3);
+}
+
+static void figure(teller *t, const unsigned char *pixels, const char *caption)
+{
+    const nilu_data_info *set = t->b->k.info->set;
+    int zoom = 224 / set->width > 1 ? 224 / set->width : 1;
+    report_raw(t->page, "<figure style=\"max-width:15rem\">\n");
+    report_picture(t->page, pixels, set->height, set->width, 3, zoom, caption);
+    report_markup(t->page, "<figcaption>%s</figcaption>\n</figure>\n", caption);
+}
+
+static nilu_status pictures(teller *t)
+{
+    static const char *const captions[] = {N_("what was seen"),
+                                           N_("what spoke for the answer (red) and against it (blue), as measured"),
+                                           N_("both, one over the other")};
+    const cli_blame *b = t->b;
+    cli *c = b->k.c;
+    const nilu_data_info *set = b->k.info->set;
+    int width = set->width, n = t->page || 3 * width + 4 <= c->out.columns ? 3 : 2,
+        across = t->page ? width : n * (width + 1) - 1;
+    size_t bytes = (size_t)set->height * (size_t)across * 3;
+    unsigned char *pixels = base_alloc(c->nl, (size_t)set->features), *canvas = base_calloc(c->nl, 1, bytes);
+    nilu_status status = pixels && canvas
+                             ? nilu_data_picture(b->k.sample.data, b->k.sample.part, b->k.sample.index, pixels)
+                             : NILU_E_NO_MEMORY;
+    if (status == NILU_OK && t->page)
+        report_raw(t->page, "<div class=\"row\">\n");
+    for (int k = 0; k < n && status == NILU_OK; k++) {
+        int which = n == 2 && k == 1 ? (c->out.colours ? 2 : 1) : k;
+        draw(b, pixels, which, !t->page && !c->out.colours, canvas, across, t->page ? 0 : k * (width + 1));
+        if (t->page)
+            figure(t, canvas, _(captions[which]));
+    }
+    if (status == NILU_OK && t->page)
+        report_raw(t->page, "</div>\n");
+    else if (status == NILU_OK)
+        cli_picture(&c->out, canvas, set->height, across, 3, 2);
+    base_free(c->nl, pixels);
+    base_free(c->nl, canvas);
+    return status;
+}
+
+static nilu_status seen(teller *t)
+{
+    const cli_blame *b = t->b;
+    heading(t, _(N_("What was seen")));
+    if (b->k.info->set->height) {
+        NILU_TRY(pictures(t));
+    } else {
+        char *text = nilu_data_describe(b->k.sample.data, b->k.sample.part, b->k.sample.index), clean[1000];
+        if (!text)
+            return NILU_E_NO_MEMORY;
+        say(t, "%s", cli_clean(text, clean, sizeof clean));
+        nilu_text_free(b->k.c->nl, text);
+    }
+    parts(t);
+    restored(t);
+    return NILU_OK;
+}
+
+static void common(teller *t)
+{
+    const cli_blame *b = t->b;
+    int n = b->commons < b->top ? b->commons : (int)b->top;
+    char text[256];
+    snprintf(text, sizeof text, _(N_("What %lld wrong answers have in common")), (long long)b->cases);
+    heading(t, text);
+    say(t, "%s",
+        _(N_("Weights whose mending closes the gaps most, mean over the cases; set right: how many of them are "
+             "answered rightly then.")));
+    weight_rows(t, n, b->common, true);
+}
+
+nilu_status cli_casefile(const cli_blame *b, report *page)
+{
+    teller t = {b, page, {0}, NILU_OK};
+    cli_figure trial, before;
+    if (b->cases > 1)
+        common(&t);
+    scene(&t);
+    hidden(&t);
+    weights(&t);
+    NILU_TRY(seen(&t));
+    stops(&t);
+    if (!isnan(b->sanity))
+        say(&t, _(N_("The map of integrated gradients correlates %.3f with those of shuffled weights: %s.")), b->sanity,
+            fabs(b->sanity) < 0.1 ? _(N_("it speaks of what was learnt")) : _(N_("do not trust it")));
+    say(&t, _(N_("Tried in %s, after %s of planning and learning what is usual.")), cli_seconds(b->file.seconds, trial),
+        cli_seconds(b->prepared, before));
+    return t.status;
+}
