@@ -41,6 +41,27 @@ static void draws_are_the_words_of_blocks(void **state)
     }
 }
 
+/* Many at once are the same as one by one, also where a counter outgrows 32 bits. */
+static void draws_come_together(void **state)
+{
+    (void)state;
+    static const uint64_t firsts[] = {0, 64, 12800, ((uint64_t)1 << 34) - 64, ((uint64_t)1 << 33) - 64};
+    static const int64_t counts[] = {0, 1, 2, 7, 64, 65, 250};
+    base_key key = {0x123456789abcdef0, 0xfedcba9876543210};
+    double u[256], normal[256];
+    for (size_t f = 0; f < COUNT(firsts); f++)
+        for (size_t c = 0; c < COUNT(counts); c++) {
+            u[counts[c]] = normal[counts[c]] = -9;
+            base_uniforms(key, firsts[f], u, counts[c]);
+            base_normals(key, firsts[f], normal, counts[c]);
+            for (int64_t i = 0; i < counts[c]; i++) {
+                assert_true(u[i] == (double)base_uniform(key, firsts[f] + (uint64_t)i));
+                assert_true(normal[i] == base_normal(key, firsts[f] + (uint64_t)i));
+            }
+            assert_true(u[counts[c]] == -9 && normal[counts[c]] == -9);
+        }
+}
+
 static void draws_have_their_distribution(void **state)
 {
     (void)state;
@@ -342,6 +363,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_as_published),
         cmocka_unit_test(draws_are_the_words_of_blocks),
+        cmocka_unit_test(draws_come_together),
         cmocka_unit_test(draws_have_their_distribution),
         cmocka_unit_test(permutations),
         cmocka_unit_test(permutations_are_fair),

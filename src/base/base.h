@@ -76,6 +76,9 @@ void base_philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[
 float base_uniform(base_key key, uint64_t index);
 double base_uniform53(base_key key, uint64_t index);
 double base_normal(base_key key, uint64_t index);
+/* The same of draws first .. first+n-1, first a multiple of 64. */
+void base_uniforms(base_key key, uint64_t first, double *to, int64_t n);
+void base_normals(base_key key, uint64_t first, double *to, int64_t n);
 /* Where element `index` of 0..n-1 goes in a keyed permutation (Feistel network with cycle walking). n >= 1. */
 uint64_t base_permute(base_key key, uint64_t n, uint64_t index);
 

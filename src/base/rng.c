@@ -43,15 +43,80 @@ double base_uniform53(base_key key, uint64_t index)
 }
 
 /* Box and Muller (1958): both numbers of a pair come from one Philox block. */
-double base_normal(base_key key, uint64_t index)
+static void normal_pair(base_key key, uint64_t counter, double pair[2])
 {
     uint32_t out[4];
-    base_philox(key.seed, key.stream, index >> 1, out);
+    base_philox(key.seed, key.stream, counter, out);
     double u = ((double)((uint64_t)out[0] << 21 ^ out[1] >> 11) + 1) * 0x1p-53; /* (0, 1]: the logarithm is finite */
     double v = (double)((uint64_t)out[2] << 21 ^ out[3] >> 11) * 0x1p-53;
     double radius = sqrt(-2 * log(u)), angle = 6.283185307179586476925 * v;
-    return index & 1 ? radius * sin(angle) : radius * cos(angle);
+    pair[0] = radius * cos(angle);
+    pair[1] = radius * sin(angle);
 }
+
+double base_normal(base_key key, uint64_t index)
+{
+    double pair[2];
+    normal_pair(key, index >> 1, pair);
+    return pair[index & 1];
+}
+
+/* ---- many at once */
+
+#define TOGETHER 16 /* counters: their rounds are loops that a compiler makes vectors of */
+
+static void philox_row(base_key key, uint64_t counter, uint32_t word[4][TOGETHER])
+{
+    uint64_t c0[TOGETHER], c1[TOGETHER], c2[TOGETHER], c3[TOGETHER]; /* the lower halves count */
+    uint32_t k0 = (uint32_t)key.seed, k1 = (uint32_t)(key.seed >> 32);
+    for (int i = 0; i < TOGETHER; i++) {
+        c0[i] = (uint32_t)(counter + (uint64_t)i);
+        c1[i] = (counter + (uint64_t)i) >> 32;
+        c2[i] = (uint32_t)key.stream;
+        c3[i] = key.stream >> 32;
+    }
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < TOGETHER; i++) {
+            uint64_t p0 = 0xD2511F53u * (c0[i] & 0xffffffffu), p1 = 0xCD9E8D57u * (c2[i] & 0xffffffffu);
+            c0[i] = (p1 >> 32) ^ c1[i] ^ k0;
+            c1[i] = p1;
+            c2[i] = (p0 >> 32) ^ c3[i] ^ k1;
+            c3[i] = p0;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    for (int i = 0; i < TOGETHER; i++) {
+        word[0][i] = (uint32_t)c0[i];
+        word[1][i] = (uint32_t)c1[i];
+        word[2][i] = (uint32_t)c2[i];
+        word[3][i] = (uint32_t)c3[i];
+    }
+}
+
+void base_uniforms(base_key key, uint64_t first, double *to, int64_t n)
+{
+    uint32_t w[4][TOGETHER];
+    for (int64_t i = 0; i < n; i += 4 * TOGETHER) {
+        const int64_t count = n - i < 4 * TOGETHER ? n - i : 4 * TOGETHER;
+        philox_row(key, (first + (uint64_t)i) >> 2, w);
+        for (int64_t j = 0; j < count; j++)
+            to[i + j] = (double)(int32_t)(w[j & 3][j >> 2] >> 8) * 0x1p-24;
+    }
+}
+
+void base_normals(base_key key, uint64_t first, double *to, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 2) {
+        double pair[2];
+        normal_pair(key, (first + (uint64_t)i) >> 1, pair);
+        to[i] = pair[0];
+        if (i + 1 < n)
+            to[i + 1] = pair[1];
+    }
+}
+
+/* ---- order */
 
 static uint64_t mixed(uint64_t x) /* the finaliser of SplitMix64 (Steele, Lea, Flood 2014), variant 13 of Stafford */
 {

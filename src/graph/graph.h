@@ -260,7 +260,7 @@ bool graph_attr_equal(const nilu_op *op, const void *a, const void *b);
 uint64_t graph_attr_hash(const nilu_op *op, const void *attr, uint64_t seed);
 /* Reads "axis=1 keep=1" into a cleared attribute struct. */
 nilu_status graph_attr_parse(nilu *nl, const nilu_op *op, const char *text, void *attr);
-/* The initial value of a parameter or state, written to `data`. */
+/* The initial value of a parameter or state, written to `data`, which is cleared. */
 nilu_status graph_init(nilu *nl, const nilu_node *n, void *data);
 
 /* The context that a store was made with. */

@@ -33,8 +33,8 @@ nilu_tensor *nilu_param(nilu_graph *g, const char *name, nilu_dtype dtype, nilu_
     if (!g || g->status != NILU_OK || !free_name(g, name))
         return NULL;
     if (!base_is_float(dtype)) {
-        graph_fail(g, NILU_E_DTYPE, N_("%s%s: a parameter must be f32, f64 or bf16; use a state for %s"), g->scope, name,
-                   nilu_dtype_name(dtype));
+        graph_fail(g, NILU_E_DTYPE, N_("%s%s: a parameter must be f32, f64 or bf16; use a state for %s"), g->scope,
+                   name, nilu_dtype_name(dtype));
         return NULL;
     }
     nilu_tensor *t = graph_leaf(g, &graph_op_param, name, NULL, dtype, shape);
@@ -90,7 +90,8 @@ void nilu_assign(nilu_tensor *state, nilu_tensor *value)
     if (value->node->g != g)
         graph_fail(g, NILU_E_GRAPH, N_("%s: is assigned a value of another graph; build both in one"), n->name);
     else if (n->op != &graph_op_state && n->op != &graph_op_param)
-        graph_fail(g, NILU_E_GRAPH, N_("%s: only parameters and states can be assigned, not a %s"), n->name, n->op->name);
+        graph_fail(g, NILU_E_GRAPH, N_("%s: only parameters and states can be assigned, not a %s"), n->name,
+                   n->op->name);
     else if (n->assigned)
         graph_fail(g, NILU_E_GRAPH, N_("%s: is assigned twice in one step; keep one of the two"), n->name);
     else if (state->dtype != value->dtype || !base_same_shape(state->shape, value->shape))
@@ -102,14 +103,14 @@ void nilu_assign(nilu_tensor *state, nilu_tensor *value)
 }
 
 /* Orthonormal rows (or columns, if there are more rows) by modified Gram-Schmidt, twice, of a normal matrix. */
-static nilu_status orthogonal(nilu *nl, base_key key, double gain, nilu_dtype dtype, int64_t rows, int64_t cols, void *data)
+static nilu_status orthogonal(nilu *nl, base_key key, double gain, nilu_dtype dtype, int64_t rows, int64_t cols,
+                              void *data)
 {
     int64_t few = rows < cols ? rows : cols, many = rows < cols ? cols : rows;
     double *q = base_calloc(nl, (size_t)few * (size_t)many + 1, sizeof *q);
     if (!q)
         return NILU_E_NO_MEMORY;
-    for (int64_t i = 0; i < few * many; i++)
-        q[i] = base_normal(key, (uint64_t)i);
+    base_normals(key, 0, q, few * many);
     for (int64_t i = 0; i < few; i++) {
         double *v = q + i * many, norm = 0;
         for (int pass = 0; pass < 2; pass++)
@@ -133,6 +134,24 @@ static nilu_status orthogonal(nilu *nl, base_key key, double gain, nilu_dtype dt
     return NILU_OK;
 }
 
+#define BLOCK 256 /* draws at once */
+
+/* a + b times draws. */
+static void draw(void (*draws)(base_key key, uint64_t first, double *to, int64_t n), base_key key, double a, double b,
+                 nilu_dtype dtype, int64_t count, void *data)
+{
+    double block[BLOCK];
+    for (int64_t i = 0; i < count; i += BLOCK) {
+        const int64_t n = count - i < BLOCK ? count - i : BLOCK;
+        draws(key, (uint64_t)i, block, n);
+        for (int64_t j = 0; j < n; j++)
+            if (dtype == NILU_F32)
+                ((float *)data)[i + j] = (float)(a + b * block[j]);
+            else
+                base_store(dtype, data, i + j, a + b * block[j]);
+    }
+}
+
 nilu_status graph_init(nilu *nl, const nilu_node *n, void *data)
 {
     nilu_init init = n->init;
@@ -142,16 +161,14 @@ nilu_status graph_init(nilu *nl, const nilu_node *n, void *data)
     base_key key = {nl->options.seed, base_hash_text(n->name)};
     switch (init.kind) {
     case NILU_INIT_CONSTANT:
-        for (int64_t i = 0; i < count; i++)
+        for (int64_t i = 0; i < count && (init.a != 0 || signbit(init.a)); i++) /* 0: it is there */
             base_store(dtype, data, i, init.a);
         return NILU_OK;
     case NILU_INIT_UNIFORM:
-        for (int64_t i = 0; i < count; i++)
-            base_store(dtype, data, i, init.a + (init.b - init.a) * (double)base_uniform(key, (uint64_t)i));
+        draw(base_uniforms, key, init.a, init.b - init.a, dtype, count, data);
         return NILU_OK;
     case NILU_INIT_NORMAL:
-        for (int64_t i = 0; i < count; i++)
-            base_store(dtype, data, i, init.a + init.b * base_normal(key, (uint64_t)i));
+        draw(base_normals, key, init.a, init.b, dtype, count, data);
         return NILU_OK;
     case NILU_INIT_ORTHOGONAL: {
         int64_t rows = s.rank ? s.dim[0] : 1;
