@@ -1143,15 +1143,17 @@ typedef struct nilu_blame_options {
     const int32_t *group;         /* [features], copied: features of one number are restored together; NULL: each alone */
     int height, width, channels;  /* of a picture; 0: none */
     int neurons, weights, inputs; /* how many are tried, of each layer and of the sample */
+    nilu_scene *scene;            /* of the same net, to be looked through, not owned; NULL: one is made */
 } nilu_blame_options;
-#define NILU_BLAME_DEFAULT {sizeof(nilu_blame_options), NILU_TASK_CLASSES, NULL, NULL, NULL, 0, 0, 0, 32, 16, 16}
+#define NILU_BLAME_DEFAULT {sizeof(nilu_blame_options), NILU_TASK_CLASSES, NULL, NULL, NULL, 0, 0, 0, 32, 16, 16, NULL}
 
 typedef struct nilu_blame nilu_blame;
 /* A court for the parameters of `weights`, which are copied; the model is used until nilu_blame_free. */
 NILU_API nilu_status nilu_blame_new(nilu *nl, const nilu_model *model, const nilu_store *weights, int64_t features,
                                     int64_t outputs, const nilu_blame_options *options, nilu_blame **blame);
 /* The court of a run: task, loss, shape of pictures and columns are its set's, the baseline is the mean of its training part,
- * and what neurons usually put out is learnt from some samples of it. Of `options` (NULL: the usual) the counts hold. */
+ * and what neurons usually put out is learnt from some samples of it. Of `options` (NULL: the usual) the counts hold. It looks
+ * through the inquiry's scene, which shows the last case from then on. */
 NILU_API nilu_status nilu_blame_open(nilu *nl, nilu_inquiry *q, const nilu_blame_options *options, nilu_blame **blame);
 NILU_API void nilu_blame_free(nilu_blame *blame);
 /* Learns what neurons usually put out: the mean over n samples x [n, features] of the training part. Until then it is 0. */

@@ -80,7 +80,9 @@ static nilu_status open_court(nilu_blame *b, const nilu_store *weights)
     scene.task = o->task;
     scene.loss = o->loss;
     path.baseline = o->baseline;
-    NILU_TRY(nilu_scene_new(b->nl, b->model, weights, b->features, b->outputs, &scene, &b->scene));
+    b->scene = o->scene;
+    if (!o->scene)
+        NILU_TRY(nilu_scene_new(b->nl, b->model, weights, b->features, b->outputs, &scene, &b->scene));
     NILU_TRY(nilu_whatif_new(b->nl, b->model, weights, b->features, b->outputs, FORENSICS_WORLDS, &b->worlds));
     NILU_TRY(nilu_attributor_new(b->nl, b->model, weights, b->features, b->outputs, &path, &b->attributor));
     NILU_TRY(forensics_weights(b->nl, weights, NILU_F32, &b->store));
@@ -136,7 +138,8 @@ void nilu_blame_free(nilu_blame *b)
     void *const own[] = {b->baseline, b->x, b->heat, b->restore, b->input, b->layer, b->stop, b->group};
     for (size_t i = 0; i < COUNT(own); i++)
         base_free(b->nl, own[i]);
-    nilu_scene_free(b->scene);
+    if (!b->options.scene)
+        nilu_scene_free(b->scene);
     nilu_whatif_free(b->worlds);
     nilu_attributor_free(b->attributor);
     nilu_store_free(b->store);

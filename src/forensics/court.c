@@ -50,6 +50,7 @@ nilu_status nilu_blame_open(nilu *nl, nilu_inquiry *q, const nilu_blame_options 
             baseline[k] = (float)mean[k];
         if (set->feature_names)
             group_columns(set, group);
+        o.scene = i->scene;
         o.task = i->about->task;
         o.loss = i->about->options.loss;
         o.baseline = baseline;
