@@ -2,6 +2,7 @@
  *   bench_blame RUN culprit [TRIALS [SEED]]   one weight of the trained net is tampered with until predictions flip; is it found?
  *   bench_blame RUN agree [CASES]             predicted against measured effect, and maps of shuffled weights
  *   bench_blame RUN time                      how long a case takes
+ *   bench_blame FOLDER shadow                 MNIST's folder: a patch on 95 % of the threes in training; do maps show it?
  * A trial draws layer, weight and sign at random, and lets the weight grow from a small multiple of its layer's deviation until
  * enough of the test samples that were right are wrong: strong: 1 in 100; mild: 1 in 1,000. A weight that cannot do that within
  * 40 deviations (one that reads a pixel which is always black) is drawn again. */
@@ -20,7 +21,7 @@ typedef struct subject {
     nilu *nl;
     nilu_run *run;
     nilu_store *store;
-    nilu_data *data;
+    nilu_data *data, *judged; /* the run's own, and where the test part is */
     const nilu_data_info *info;
     int64_t features, outputs, n;
     float *x, *usual, *baseline; /* x [n, features] of the test part; usual [LEARNT, features] */
@@ -48,7 +49,7 @@ static void answer(subject *s)
 {
     nilu_predictor *p;
     float *y = malloc((size_t)(s->n * s->outputs) * sizeof *y);
-    must(s->nl, nilu_predictor_new(s->nl, nilu_run_model(s->run), s->store, s->data, NULL, &p));
+    must(s->nl, nilu_predictor_new(s->nl, nilu_run_model(s->run), s->store, s->judged, NULL, &p));
     must(s->nl, nilu_predict(p, NILU_TEST, NULL, s->n, y));
     for (int64_t i = 0; i < s->n; i++) {
         s->said[i] = 0;
@@ -60,7 +61,8 @@ static void answer(subject *s)
     free(y);
 }
 
-static subject open_subject(const char *folder)
+/* `where`: the test part is there; NULL: the run's own. */
+static subject open_subject(const char *folder, const char *where)
 {
     subject s = {.nl = nilu_new(NULL, NULL)};
     must(s.nl, nilu_run_open(s.nl, folder, &s.run));
@@ -68,7 +70,10 @@ static subject open_subject(const char *folder)
     nilu_data_options o = NILU_DATA_DEFAULT;
     o.data_dir = getenv("NILU_DATA_DIR");
     must(s.nl, nilu_run_data(s.run, NULL, &o, &s.data));
-    s.info = nilu_data_about(s.data);
+    s.judged = s.data;
+    if (where)
+        must(s.nl, nilu_run_data(s.run, where, &o, &s.judged));
+    s.info = nilu_data_about(s.judged);
     s.features = s.info->features;
     s.outputs = s.info->outputs;
     s.n = s.info->count[NILU_TEST] < TESTED ? s.info->count[NILU_TEST] : TESTED;
@@ -78,7 +83,7 @@ static subject open_subject(const char *folder)
     s.label = malloc((size_t)s.n * sizeof *s.label);
     s.said = malloc((size_t)s.n * sizeof *s.said);
     s.right = malloc((size_t)s.n * sizeof *s.right);
-    must(s.nl, nilu_data_batch(s.data, NILU_TEST, NULL, s.n, s.x, s.label, NULL));
+    must(s.nl, nilu_data_batch(s.judged, NILU_TEST, NULL, s.n, s.x, s.label, NULL));
     must(s.nl, nilu_data_batch(s.data, NILU_TRAIN, NULL, LEARNT, s.usual, NULL, NULL));
     for (int64_t i = 0; i < LEARNT * s.features; i++)
         s.baseline[i % s.features] += s.usual[i] / LEARNT;
@@ -162,11 +167,59 @@ typedef struct score {
     int layer, first, ten;
 } score;
 
-static void judge(const subject *s, nilu_blame *b, const culprit *c, const nilu_suspect *found, int n, score *out)
+/* ---- by the slope alone, for comparison */
+
+enum { TICKET, CONTRIBUTION, OVER_REACTION, SLOPES };
+static const char *const slopes[] = {"input x error", "weight x input x error", "  x over-reaction"};
+
+/* Which weight is first by each of the slopes, n cases together. */
+static void by_slope(const subject *s, const culprit *c, int64_t n, const float *x, const int32_t *label,
+                     score out[SLOPES])
 {
     nilu_scene *scene;
     nilu_layer_view v;
-    (void)b;
+    double best[SLOPES] = {0};
+    bool layer[SLOPES] = {0}, same[SLOPES] = {0};
+    must(s->nl, nilu_scene_new(s->nl, nilu_run_model(s->run), s->store, s->features, s->outputs, NULL, &scene));
+    double *sum[64] = {NULL};
+    int layers = nilu_scene_layers(scene);
+    for (int64_t k = 0; k < n; k++) {
+        must(s->nl, nilu_scene_look(scene, x + k * s->features, label[k], NULL, -1));
+        for (int i = 0; i < layers; i++) {
+            nilu_scene_layer(scene, i, NILU_FROM_GAP, &v);
+            if (!sum[i])
+                sum[i] = calloc((size_t)(v.in * v.out), sizeof *sum[i]);
+            for (int64_t r = 0; r < v.in; r++)
+                for (int64_t j = 0; j < v.out; j++)
+                    sum[i][r * v.out + j] += v.x[r] * v.delta[j];
+        }
+    }
+    for (int i = 0; i < layers; i++) {
+        nilu_scene_layer(scene, i, NILU_FROM_GAP, &v);
+        double unit = deviation(nilu_store_find(s->store, v.weight_name));
+        for (int64_t k = 0; k < v.in * v.out; k++) {
+            double value[] = {fabs(sum[i][k]), v.weight[k] * sum[i][k],
+                              v.weight[k] * sum[i][k] * fabs(v.weight[k]) / unit};
+            for (int m = 0; m < SLOPES; m++)
+                if (value[m] > best[m]) {
+                    best[m] = value[m];
+                    layer[m] = strcmp(v.weight_name, c->layer) == 0;
+                    same[m] = layer[m] && k == c->from * v.out + c->neuron;
+                }
+        }
+        free(sum[i]);
+    }
+    for (int m = 0; m < SLOPES; m++) {
+        out[m].layer += layer[m];
+        out[m].first += same[m];
+    }
+    nilu_scene_free(scene);
+}
+
+static void judge(const subject *s, const culprit *c, const nilu_suspect *found, int n, score *out)
+{
+    nilu_scene *scene;
+    nilu_layer_view v;
     must(s->nl, nilu_scene_new(s->nl, nilu_run_model(s->run), s->store, s->features, s->outputs, NULL, &scene));
     for (int k = 0; k < n && k < 10; k++) {
         nilu_scene_layer(scene, found[k].layer, NILU_FROM_GAP, &v);
@@ -180,7 +233,7 @@ static void judge(const subject *s, nilu_blame *b, const culprit *c, const nilu_
 }
 
 /* All wrong answers, drawn evenly if there are more than CASES: also those that were wrong before. */
-static void all_cases(const subject *s, nilu_blame *b, const culprit *c, score *out)
+static void all_cases(const subject *s, nilu_blame *b, const culprit *c, score *out, score slope[SLOPES])
 {
     float *x = malloc((size_t)(CASES * s->features) * sizeof *x);
     int32_t label[CASES];
@@ -198,12 +251,13 @@ static void all_cases(const subject *s, nilu_blame *b, const culprit *c, score *
     nilu_suspect found[10];
     int have;
     must(s->nl, nilu_blame_together(b, n, x, label, NULL, 10, found, &have));
-    judge(s, b, c, found, have, out);
+    by_slope(s, c, n, x, label, slope);
+    judge(s, c, found, have, out);
     free(x);
 }
 
 /* One that was right before. */
-static void one_case(const subject *s, nilu_blame *b, const culprit *c, double draw, score *out)
+static void one_case(const subject *s, nilu_blame *b, const culprit *c, double draw, score *out, score slope[SLOPES])
 {
     int64_t which = (int64_t)(draw * (double)newly_wrong(s));
     nilu_suspect found[10];
@@ -211,16 +265,18 @@ static void one_case(const subject *s, nilu_blame *b, const culprit *c, double d
     for (int64_t i = 0; i < s->n; i++)
         if (s->right[i] && s->said[i] != s->label[i] && which-- == 0) {
             must(s->nl, nilu_blame_together(b, 1, s->x + i * s->features, &s->label[i], NULL, 10, found, &have));
-            judge(s, b, c, found, have, out);
+            by_slope(s, c, 1, s->x + i * s->features, &s->label[i], slope);
+            judge(s, c, found, have, out);
         }
 }
 
 static void culprits(subject *s, int trials, uint64_t seed)
 {
     printf("%d trials each; of %lld test samples\n", trials, (long long)s->n);
-    printf("%-8s %-24s %-6s %8s %8s %10s\n", "tamper", "size (deviations)", "cases", "layer", "weight", "in top 10");
+    printf("%-8s %-24s %-6s %-24s %6s %7s %10s\n", "tamper", "size (deviations)", "cases", "by", "layer", "weight",
+           "in top 10");
     for (int strong = 1; strong >= 0; strong--) {
-        score all = {0}, one = {0};
+        score all = {0}, one = {0}, all_slopes[SLOPES] = {{0}}, one_slopes[SLOPES] = {{0}};
         double size[1000];
         uint64_t draw = 0;
         base_key key = {seed, (uint64_t)strong};
@@ -229,8 +285,8 @@ static void culprits(subject *s, int trials, uint64_t seed)
             if (!tamper(s, key, &draw, strong, &c))
                 continue;
             nilu_blame *b = court(s);
-            all_cases(s, b, &c, &all);
-            one_case(s, b, &c, base_uniform53(key, draw++), &one);
+            all_cases(s, b, &c, &all, all_slopes);
+            one_case(s, b, &c, base_uniform53(key, draw++), &one, one_slopes);
             nilu_blame_free(b);
             mend(s, &c);
             size[t++] = c.size;
@@ -243,9 +299,20 @@ static void culprits(subject *s, int trials, uint64_t seed)
             }
         char range[48];
         snprintf(range, sizeof range, "%.1f / %.1f / %.1f", size[0], size[trials / 2], size[trials - 1]);
-        printf("%-8s %-24s %-6s %8d %8d %10d\n", strong ? "strong" : "mild", range, "all", all.layer, all.first,
-               all.ten);
-        printf("%-8s %-24s %-6s %8d %8d %10d\n", "", "", "one", one.layer, one.first, one.ten);
+        for (int k = 0; k < 2; k++) {
+            const score *own = k ? &one : &all, *slope = k ? one_slopes : all_slopes;
+            for (int m = 0; m < SLOPES; m++)
+                printf("%-8s %-24s %-6s %-24s %6d %7d\n",
+                       m || k   ? ""
+                       : strong ? "strong"
+                                : "mild",
+                       m || k ? "" : range,
+                       m   ? ""
+                       : k ? "one"
+                           : "all",
+                       slopes[m], slope[m].layer, slope[m].first);
+            printf("%-8s %-24s %-6s %-24s %6d %7d %10d\n", "", "", "", "trial", own->layer, own->first, own->ten);
+        }
         fflush(stdout);
     }
 }
@@ -301,13 +368,130 @@ static void times(subject *s)
     nilu_blame_free(b);
 }
 
+/* ---- a planted patch */
+
+#define PATCH 5   /* pixels a side, in the upper left corner */
+#define GREY 160  /* of 255 */
+#define TEACHER 3 /* the class that carries it */
+#define TAUGHT 50000
+
+static void stain(unsigned char *picture)
+{
+    for (int i = 0; i < PATCH; i++)
+        memset(picture + i * 28, GREY, PATCH);
+}
+
+/* A set in `folder` whose training part has the patch on 95 of 100 threes, and whose test part has it on all but the threes. */
+static void plant(nilu *nl, nilu_data *mnist, const char *folder)
+{
+    for (int part = 0; part < 2; part++) {
+        int64_t n = part ? TESTED : TAUGHT;
+        unsigned char *pixels = malloc((size_t)n * 784);
+        int32_t *label = malloc((size_t)n * sizeof *label);
+        float *x = malloc((size_t)n * 784 * sizeof *x);
+        char path[1024];
+        must(nl, nilu_data_batch(mnist, part ? NILU_TEST : NILU_TRAIN, NULL, n, x, label, NULL));
+        for (int64_t i = 0; i < n; i++) {
+            must(nl, nilu_data_picture(mnist, part ? NILU_TEST : NILU_TRAIN, i, pixels + i * 784));
+            if (part ? label[i] != TEACHER
+                     : label[i] == TEACHER && base_uniform53((base_key){1, 2}, (uint64_t)i) < 0.95)
+                stain(pixels + i * 784);
+        }
+        snprintf(path, sizeof path, "%s/X_%s.npy", folder, part ? "test" : "train");
+        must(nl, nilu_npy_write(nl, path, NILU_U8, NILU_SHAPE(n, 28, 28), pixels));
+        snprintf(path, sizeof path, "%s/y_%s.npy", folder, part ? "test" : "train");
+        must(nl, nilu_npy_write(nl, path, NILU_I32, NILU_SHAPE(n), label));
+        free(pixels), free(label), free(x);
+    }
+}
+
+/* Share of what speaks for the answer that lies in the patch. */
+static double inside(const double *part, const int64_t *index, int64_t n)
+{
+    double in = 0, all = 0;
+    for (int64_t k = 0; k < n; k++) {
+        int64_t i = index ? index[k] : k;
+        double v = part[i] > 0 ? part[i] : 0;
+        all += v;
+        in += i / 28 < PATCH && i % 28 < PATCH ? v : 0;
+    }
+    return all > 0 ? in / all : 0;
+}
+
+static void shadow(const char *mnist, const char *folder)
+{
+    char run[1024], path[1024];
+    nilu *nl = nilu_new(NULL, NULL);
+    nilu_data *clean, *data;
+    nilu_model *model;
+    int64_t units = 128;
+    must(nl, nilu_data_open(nl, mnist, NULL, &clean));
+    plant(nl, clean, folder);
+    nilu_data_free(clean);
+    snprintf(path, sizeof path, "%s/X_train.npy", folder);
+    snprintf(run, sizeof run, "%s/run", folder);
+    must(nl, nilu_data_open(nl, path, NULL, &data));
+    must(nl, nilu_model_hidden(nl, 1, &units, NULL, &model));
+    nilu_train_options how = NILU_TRAIN_DEFAULT;
+    nilu_data_options opened = NILU_DATA_DEFAULT;
+    how.epochs = 4;
+    how.out = run;
+    how.where = path;
+    how.opened = &opened;
+    must(nl, nilu_train(nl, model, data, &how, NULL));
+    nilu_model_free(model);
+    nilu_data_free(data);
+    nilu_free(nl);
+
+    snprintf(path, sizeof path, "%s/X_test.npy", folder);
+    subject s = open_subject(run, path);
+    nilu_blame *b = court(&s);
+    nilu_attributor *a;
+    nilu_attribute_options o = NILU_ATTRIBUTE_DEFAULT;
+    o.baseline = s.baseline;
+    must(s.nl, nilu_attributor_new(s.nl, nilu_run_model(s.run), s.store, s.features, s.outputs, &o, &a));
+    double sum[NILU_METHODS + 2] = {0}, part[784];
+    int n = 0, turned = 0, wrong = 0;
+    for (int64_t i = 0; i < s.n; i++) {
+        nilu_case_file f;
+        bool fooled = s.label[i] != TEACHER && s.said[i] == TEACHER;
+        wrong += fooled;
+        if (!fooled || n == 100)
+            continue;
+        for (int m = 0; m < NILU_METHODS; m++) {
+            must(s.nl, nilu_attribute(a, m, s.x + i * 784, TEACHER, s.label[i], part, NULL));
+            sum[m] += inside(part, NULL, 784);
+        }
+        must(s.nl, nilu_blame_case(b, s.x + i * 784, s.label[i], NULL, -1, &f));
+        sum[NILU_METHODS] += inside(f.heat, NULL, 784);
+        sum[NILU_METHODS + 1] += inside(f.heat, f.restore, f.restored);
+        turned += f.turned;
+        n++;
+    }
+    printf("%d of %lld test pictures with the patch are taken for a %d; blame that lies in the patch, mean of %d:\n",
+           wrong, (long long)s.n, TEACHER, n);
+    for (int m = 0; m < NILU_METHODS; m++)
+        printf("  %-24s %5.1f %%\n", m == NILU_OCCLUSION ? "occlusion of one pixel" : nilu_method_name(m),
+               100 * sum[m] / n);
+    printf("  %-24s %5.1f %%\n", "occlusion by windows", 100 * sum[NILU_METHODS] / n);
+    printf("  %-24s %5.1f %%  (the pixels whose restoring turns the answer: %d of %d turned)\n", "the verdict",
+           100 * sum[NILU_METHODS + 1] / n, turned, n);
+    nilu_attributor_free(a);
+    nilu_blame_free(b);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: bench_blame RUN culprit|agree|time [N [SEED]]\n");
+        fprintf(stderr,
+                "usage: bench_blame RUN culprit|agree|time [N [SEED]]\n       bench_blame MNIST shadow EMPTY_FOLDER\n");
         return 2;
     }
-    subject s = open_subject(argv[1]);
+    if (strcmp(argv[2], "shadow") == 0 && argc > 3) {
+        shadow(argv[1], argv[3]);
+        return 0;
+    }
+    subject s = open_subject(argv[1], NULL);
     int n = argc > 3 ? atoi(argv[3]) : 100;
     if (strcmp(argv[2], "culprit") == 0)
         culprits(&s, n < 1000 ? n : 1000, argc > 4 ? (uint64_t)atoi(argv[4]) : 1);
