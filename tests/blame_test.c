@@ -109,7 +109,8 @@ static void sums_and_trials(void **state)
                           was = *at;
                     assert_near(w->value, (double)was, 1e-7);
                     assert_near(w->amount, w->value * w->ticket, 1e-14);
-                    assert_true(w->over <= 2 || fabs(w->mended - s->mean) < fabs(w->value - s->mean));
+                    assert_near(fabs(w->value - s->mean), w->over * s->deviation, 1e-12);
+                    assert_near(fabs(w->mended - s->mean), w->over > 2 ? 2 * s->deviation : 0, 1e-12);
                     *at = (float)w->mended;
                     assert_near(w->measured, gap_of(&n, x, f.verdict.accused, f.verdict.rival) - f.verdict.gap, 2e-5);
                     *at = 0;
@@ -134,6 +135,41 @@ static void sums_and_trials(void **state)
             drop(&n);
         }
     print_message("%d weights mended for good: as tried\n", tried);
+}
+
+/* What a neuron usually puts out is the mean of what it did, asked one sample at a time. */
+static void usual_is_the_mean(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 150 };
+    net n = make(4, "16 relu, 9 tanh", 4);
+    nilu_blame *b;
+    nilu_scene *s;
+    nilu_layer_view v;
+    nilu_case_file f;
+    float x[SAMPLES * FEATURES];
+    double mean[2][16] = {{0}};
+    draw(3, SAMPLES * FEATURES, x);
+    assert_ok(n.nl, nilu_scene_new(n.nl, n.model, n.store, FEATURES, 4, NULL, &s));
+    for (int k = 0; k < SAMPLES; k++) {
+        assert_ok(n.nl, nilu_scene_look(s, x + k * FEATURES, 0, NULL, -1));
+        for (int i = 0; i < 2; i++) {
+            nilu_scene_layer(s, i, NILU_FROM_GAP, &v);
+            for (int64_t j = 0; j < v.out; j++)
+                mean[i][j] += v.a[j] / SAMPLES;
+        }
+    }
+    nilu_blame_options o = NILU_BLAME_DEFAULT;
+    o.scene = s; /* which may be looked through */
+    assert_ok(n.nl, nilu_blame_new(n.nl, n.model, n.store, FEATURES, 4, &o, &b));
+    assert_ok(n.nl, nilu_blame_learn(b, SAMPLES, x));
+    assert_ok(n.nl, nilu_blame_case(b, x, 1, NULL, -1, &f));
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < f.stop[i].neurons; k++)
+            assert_near(f.stop[i].neuron[k].mended, mean[i][f.stop[i].neuron[k].neuron], 1e-6);
+    nilu_blame_free(b);
+    nilu_scene_free(s);
+    drop(&n);
 }
 
 /* Columns of one category are restored together; an answer that is too small is blamed on what made it so. */
@@ -404,8 +440,9 @@ static void every_allocation_may_fail(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sums_and_trials), cmocka_unit_test(numbers_and_groups),
-                                       cmocka_unit_test(of_a_trained_net), cmocka_unit_test(mistakes_are_named),
-                                       cmocka_unit_test(every_allocation_may_fail)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_and_trials),    cmocka_unit_test(usual_is_the_mean),
+        cmocka_unit_test(numbers_and_groups), cmocka_unit_test(of_a_trained_net),
+        cmocka_unit_test(mistakes_are_named), cmocka_unit_test(every_allocation_may_fail)};
     return cmocka_run_group_tests_name("blame", tests, NULL, NULL);
 }
