@@ -288,6 +288,11 @@ nilu_status cli_case_open(cli *c, const char *folder, nilu_dtype dtype, cli_case
 /* Puts the sample that the line names into the scene. */
 nilu_status cli_case_look(cli_case *k, const cli_sampling *s);
 void cli_case_free(cli_case *k);
+/* "test:42 of digits: 4 is right, the network says 9 (71.3 % sure); loss 1.2345" */
+const char *cli_case_headline(const cli_case *k, char out[256]);
+/* The sample as a figure of a page, where it is a picture. */
+struct report;
+nilu_status cli_case_picture(const cli_case *k, struct report *r);
 const char *cli_start_name(int i); /* of a nilu_start: "loss", "gap"; NULL past the last */
 
 /* ---- models from elsewhere, with arrays for their inputs: foreign.c */

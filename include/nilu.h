@@ -950,6 +950,7 @@ typedef struct nilu_verdict {
     double loss;
     double gap;          /* y[accused] - y[rival]; y[accused] alone for numbers */
     int label;           /* -1 for numbers */
+    const double *target;/* [outputs] for numbers, NULL for classes; owned by the scene */
     int accused, rival;  /* rival: -1 for numbers */
 } nilu_verdict;
 NILU_API void nilu_scene_verdict(const nilu_scene *scene, nilu_verdict *out);
@@ -978,6 +979,56 @@ typedef struct nilu_conservation {
     double gap, inputs, biases, residual;
 } nilu_conservation;
 NILU_API void nilu_scene_conservation(const nilu_scene *scene, nilu_conservation *out);
+
+/* One neuron's part, step by step: what it saw and said, what error it received and from whom, what of it passes its
+ * function, its own gradient, what it passes on. Long sums show their largest terms: the rest is total - sum of the terms. */
+#define NILU_TERMS 32
+typedef struct nilu_term {
+    int layer;                /* the layer that the other end belongs to; -1: the sample */
+    int64_t index;            /* its neuron, or the sample's feature */
+    int64_t place;            /* which of the layer's inputs, or of the reader's neurons, it is */
+    double left, right, product;
+} nilu_term;
+typedef struct nilu_terms {
+    int n;                    /* largest terms first */
+    nilu_term term[NILU_TERMS];
+    int64_t of;               /* terms in all */
+    double total;             /* of all terms */
+    double left;              /* where all terms have one right factor: the sum of their left ones */
+} nilu_terms;
+typedef struct nilu_explanation {
+    nilu_start start;
+    int layer;
+    const char *name, *activation; /* as in nilu_layer_view */
+    int64_t neuron, in, out;
+    bool biased;
+    double bias, z, a, slope, received, delta;
+    nilu_terms said;    /* x * weight; with the bias, z */
+    nilu_terms heard;   /* delta of who read it * weight; the total is what came back through weights */
+    const char *via;  /* an op through which more came back, NULL if there is none; received - heard.total came through it */
+    bool answers;     /* it is an output: the start itself reads it, and received - heard.total came from there */
+    double guess, truth; /* of an output of cross-entropy, from the loss: its probability, and 1 if it is the truth; else NaN */
+    nilu_terms own;     /* x * delta: the gradient of its weights; left: the sum of x */
+    nilu_terms passed;  /* weight * delta, to each input; left: the sum of weights */
+} nilu_explanation;
+/* Explains neuron `neuron` of layer `layer` (counted as nilu_scene_layer counts) for the sample that the scene shows, with at
+ * most `terms` terms of each sum (1 to NILU_TERMS). Texts are the scene's. RANGE if there is no such neuron. */
+NILU_API nilu_status nilu_explain(nilu_scene *scene, int layer, int64_t neuron, nilu_start start, int terms, nilu_explanation *out);
+
+/* What an optimizer makes of one sample: a step of the run's own training graph, without dropout, on that sample alone. */
+typedef struct nilu_lesson nilu_lesson;
+/* Parameters are those of `weights`; the optimizer's states those of `states` where it has them (NULL: as at the start of a
+ * training). Both are copied. `accumulate` of the optimizer counts as 1. Freed by nilu_lesson_free. */
+NILU_API nilu_status nilu_lesson_new(nilu *nl, const nilu_model *model, const nilu_store *weights, const nilu_store *states,
+                                     int64_t features, int64_t outputs, const nilu_scene_options *options,
+                                     const nilu_optimizer_options *optimizer, nilu_lesson **lesson);
+NILU_API void nilu_lesson_free(nilu_lesson *lesson);
+/* Learns the sample that the scene shows, from its loss. Each lesson begins with the same weights and states. */
+NILU_API nilu_status nilu_lesson_learn(nilu_lesson *lesson, const nilu_scene *scene);
+/* The weight or bias `name` before and after the last lesson, in the store's shape; NULL if there is none. */
+NILU_API const float *nilu_lesson_before(const nilu_lesson *lesson, const char *name);
+NILU_API const float *nilu_lesson_after(const nilu_lesson *lesson, const char *name);
+NILU_API double nilu_lesson_rate(const nilu_lesson *lesson); /* learning rate of the last lesson */
 
 /* Other worlds: the network run once with `worlds` changes at a time, each in a row of its own, in f32. */
 typedef struct nilu_whatif nilu_whatif;
@@ -1081,6 +1132,9 @@ NILU_API nilu_status nilu_inquiry_sample(nilu_inquiry *q, const char *name, cons
 /* The same for sample `index` of a part of the set at hand: the run's own until a file was named. */
 NILU_API nilu_status nilu_inquiry_look(nilu_inquiry *q, nilu_part part, int64_t index, const char *truth, const char *accused,
                                     nilu_sample *out);
+/* A lesson with the run's optimizer as it was after its last checkpoint, and with its full rate: a schedule that has come to
+ * its end would show nothing. Made at the first call; owned by the inquiry. */
+NILU_API nilu_status nilu_inquiry_lesson(nilu_inquiry *q, nilu_lesson **lesson);
 /* What is seen on average, [features]: the mean over the training part. Worked out at the first call; owned by the inquiry. */
 NILU_API nilu_status nilu_inquiry_mean(nilu_inquiry *q, const double **mean);
 

@@ -133,6 +133,10 @@ static void test_train_and_eval(void **state)
     o = last_line("blame", "things --sample train:0", "result", 0);
     needs(json_array_get(json_object_get(o, "stops"), 0), "layer tickets biases residual neurons weights");
     json_decref(o);
+    o = last_line("explain", "things --sample train:3 --layer fc1", "result", 0);
+    needs(o, "layer neuron z a received slope delta said heard own passed truth accused optimizer rate");
+    json_decref(o);
+    json_decref(last_line("explain", "line --sample train:3 --start gap", "result", 0));
     o = last_line("predict", "things things.csv --all", "result", 0);
     assert_int_equal(json_integer_value(json_object_get(o, "rows")), 90);
     json_decref(o);

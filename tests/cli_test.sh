@@ -154,6 +154,26 @@ has "layer,kind,rank,neuron,from,value,mended,ticket,amount,over_reaction,predic
 has "fc1,neuron,1,"
 try "eval by other data" "$nilu" eval things things.csv
 has "150 samples"
+try "explain" "$nilu" explain things --sample train:3
+has "guess - truth"
+try "explain a hidden neuron" "$nilu" explain things --sample train:3 --layer fc1 --neuron 2 --terms 2 --matrix --start gap
+has "2  Filter"
+has "[1, 8] = [1, "
+try "explain numbers" "$nilu" explain line --sample train:3
+has "squared error"
+try "explain a picture as a page" "$nilu" explain drawn --layer fc1 --html neuron.html
+test -z "$(cat out)" && grep -q "data:image/png;base64" neuron.html && tail -c 8 neuron.html | grep -q "</html>"
+ok $? "  ... whole, with the picture"
+try "explain asks" "$nilu" explain things --layer fc1 --neuron 1 --quiz
+has "What stands for the question mark?"
+grep -q "= *?$" out
+ok $? "  ... and hides the answer"
+answer=$("$nilu" explain things --layer fc1 --neuron 1 --quiz --answer 12345 2>err | sed -n 's/.*Not quite.*[= ]\(-\{0,1\}[0-9.]*\(e[-+][0-9]*\)\{0,1\}\)$/\1/p')
+try "explain takes the right answer ($answer)" "$nilu" explain things --layer fc1 --neuron 1 --quiz --answer="$answer"
+has "Right."
+"$nilu" explain things --layer fc1 --neuron 1 --quiz --answer 12345 >out 2>err
+test $? -eq 5
+ok $? "a wrong answer exits with 5"
 try "predict" "$nilu" predict things things.csv
 test "$(wc -l <out)" -eq 151
 ok $? "  ... a line a sample and one for the file"
@@ -291,6 +311,14 @@ refuses 3 "did you mean relu?" "$nilu" train things.csv --layers "8 rleu"
 refuses 2 "keep one of them" "$nilu" blame things --sample train:1 --worst 3
 refuses 3 "there is no such sample" "$nilu" blame things --sample train:100000
 refuses 3 "is no run" "$nilu" eval pictures
+refuses 2 "RUN is missing" "$nilu" explain
+refuses 1 "there is no layer fc9; did you mean fc" "$nilu" explain things --layer fc9
+refuses 3 "neuron 99: the layer has" "$nilu" explain things --layer fc1 --neuron 99
+refuses 3 "there is no such sample" "$nilu" explain things --sample train:100000
+refuses 1 "neither a sample of" "$nilu" explain things --sample tset:1
+refuses 1 "glass: is none of the" "$nilu" explain things --sample train:1 --truth glass
+refuses 2 "terms" "$nilu" explain things --terms 0
+refuses 1 "cannot be" "$nilu" explain things --sample train:1 --html nowhere/page.html
 refuses 3 "nowhere" "$nilu" eval nowhere
 refuses 3 "nowhere" "$nilu" train --resume nowhere
 refuses 3 "nowhere.csv" "$nilu" predict things things.csv nowhere.csv --out never.csv --format csv

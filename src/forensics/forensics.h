@@ -88,4 +88,20 @@ void forensics_keep(nilu_suspect *best, double *scores, int room, int *n, nilu_s
 /* Tries what was seen: windows, groups, and the smallest set that turns the answer. */
 nilu_status forensics_input(nilu_blame *b, nilu_case_file *out);
 
+/* A layer that reads another's output: its inputs from `offset` on are that output, unchanged. */
+typedef struct forensics_path {
+    int site;
+    int64_t offset;
+} forensics_path;
+/* Who reads the output of site[from] among the first `nodes` nodes of g: fills at most `room` of path[] and returns how many
+ * there are; -1: no memory. *answers: it is, unchanged, (part of) the answer; *other: an op that reads it and is neither, or
+ * NULL. */
+int forensics_readers(const nilu_graph *g, int nodes, const nilu_tensor *answer, const forensics_site *site, int nsite, int from,
+                      forensics_path *path, int room, bool *answers, const char **other);
+/* The same for layer `from` of a scene. */
+int forensics_scene_readers(const nilu_scene *s, int from, forensics_path *path, int room, bool *answers, const char **other);
+const forensics_site *forensics_scene_site(const nilu_scene *s, int i);
+const nilu_scene_options *forensics_scene_options(const nilu_scene *s);
+nilu *forensics_scene_context(const nilu_scene *s);
+
 #endif

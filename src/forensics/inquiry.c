@@ -17,6 +17,7 @@ struct nilu_inquiry {
     char *name;       /* of the sample at hand, as it is shown */
     float *x, *target;
     double *mean;     /* NULL until it is asked for */
+    nilu_lesson *lesson; /* likewise */
 };
 
 static const char *const parts[NILU_PARTS] = {"train", "validation", "test"};
@@ -66,6 +67,7 @@ void nilu_inquiry_free(nilu_inquiry *q)
     if (!q)
         return;
     nilu_scene_free(q->info.scene);
+    nilu_lesson_free(q->lesson);
     nilu_data_free(q->other);
     nilu_data_free(q->info.data);
     nilu_store_free(q->info.store);
@@ -228,4 +230,26 @@ nilu_status nilu_inquiry_mean(nilu_inquiry *q, const double **mean)
         sum[j] /= (double)n;
     *mean = q->mean = sum;
     return NILU_OK;
+}
+
+nilu_status nilu_inquiry_lesson(nilu_inquiry *q, nilu_lesson **lesson)
+{
+    const nilu_inquiry_info *i = &q->info;
+    nilu_scene_options o = NILU_SCENE_DEFAULT;
+    nilu_store *states = NULL;
+    *lesson = q->lesson;
+    if (q->lesson)
+        return NILU_OK;
+    nilu_status status = nilu_run_store(i->run, NILU_LAST, &states);
+    if (status != NILU_OK && status != NILU_E_FILE_NOT_FOUND)
+        return status;
+    nilu_optimizer_options steady = i->about->options.optimizer; /* a schedule that has come to its end would show nothing */
+    steady.schedule.kind = NILU_SCHEDULE_CONSTANT;
+    steady.schedule.warmup = 0;
+    o.task = i->about->task;
+    o.loss = i->about->options.loss;
+    status = nilu_lesson_new(q->nl, i->model, i->store, states, i->set->features, i->set->outputs, &o, &steady, &q->lesson);
+    nilu_store_free(states);
+    *lesson = q->lesson;
+    return status;
 }

@@ -20,8 +20,10 @@ struct nilu_scene {
     nilu_graph *g;
     nilu_store *store;
     nilu_plan *plan;
-    int nlayer;
+    int nlayer, forward; /* forward: nodes of the model; the loss and the way back come after them */
     layer *layer;
+    forensics_site *site; /* those of the layers once more, in one piece */
+    const nilu_tensor *answer;
     double *x, *y, *target, *direction, *at_x[NILU_STARTS];
     double loss, gap;
     int32_t label;
@@ -75,7 +77,9 @@ static nilu_status build(nilu_scene *s, const nilu_model *model, nilu_tensor ***
     for (int i = 0; i < s->nlayer && s->layer && site; i++)
         s->layer[i].site = site[i];
     bool found = s->layer && site;
-    base_free(s->nl, site);
+    s->site = site;
+    s->forward = s->g->nnode;
+    s->answer = y;
     nilu_tensor **fetch = *list = base_calloc(s->nl, (size_t)(HEAD + EACH * s->nlayer), sizeof *fetch);
     if (!found || !fetch)
         return NILU_E_NO_MEMORY;
@@ -213,6 +217,7 @@ void nilu_scene_free(nilu_scene *s)
         base_free(s->nl, s->layer[i].transposed);
     }
     base_free(s->nl, s->layer);
+    base_free(s->nl, s->site);
     base_free(s->nl, s->y);
     nilu_plan_free(s->plan);
     nilu_store_free(s->store);
@@ -311,7 +316,8 @@ nilu_status nilu_scene_look(nilu_scene *s, const float *x, int32_t label, const 
 void nilu_scene_verdict(const nilu_scene *s, nilu_verdict *out)
 {
     *out = (nilu_verdict){.outputs = s->outputs, .features = s->features, .y = s->y, .x = s->x, .loss = s->loss, .gap = s->gap,
-                          .label = s->options.task == NILU_TASK_CLASSES ? s->label : -1, .accused = s->accused, .rival = s->rival};
+                          .label = s->options.task == NILU_TASK_CLASSES ? s->label : -1, .accused = s->accused, .rival = s->rival,
+                          .target = s->options.task == NILU_TASK_CLASSES ? NULL : s->target};
 }
 
 const double *nilu_scene_error(const nilu_scene *s, nilu_start start)
@@ -364,4 +370,24 @@ void nilu_scene_conservation(const nilu_scene *s, nilu_conservation *out)
         for (int64_t j = 0; s->layer[i].bias && j < s->layer[i].site.out; j++)
             out->biases += s->layer[i].bias[j] * s->layer[i].delta[NILU_FROM_GAP][j];
     out->residual = s->gap - out->inputs - out->biases;
+}
+
+int forensics_scene_readers(const nilu_scene *s, int from, forensics_path *path, int room, bool *answers, const char **other)
+{
+    return forensics_readers(s->g, s->forward, s->answer, s->site, s->nlayer, from, path, room, answers, other);
+}
+
+const forensics_site *forensics_scene_site(const nilu_scene *s, int i)
+{
+    return &s->site[i];
+}
+
+const nilu_scene_options *forensics_scene_options(const nilu_scene *s)
+{
+    return &s->options;
+}
+
+nilu *forensics_scene_context(const nilu_scene *s)
+{
+    return s->nl;
 }

@@ -1,0 +1,29 @@
+/* What the ends of a weight are called. */
+#include "report/sheet.h"
+
+const char *report_name(const report_names *names, int layer, int64_t index, char out[REPORT_NAME])
+{
+    const nilu_data_info *set = names->set;
+    nilu_verdict v;
+    nilu_scene_verdict(names->scene, &v);
+    if (layer >= 0) {
+        const forensics_site *l = forensics_scene_site(names->scene, layer);
+        bool last = layer == nilu_scene_layers(names->scene) - 1 && l->out == v.outputs;
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)index);
+        const char *class = last && set && set->class_names ? set->class_names[index] : number;
+        bool same = true;
+        for (int i = 0; same && (class[i] || number[i]); i++)
+            same = class[i] == number[i];
+        snprintf(out, REPORT_NAME, same ? "%s[%s]" : "%s[%s] %.40s", l->name, number, class);
+    } else if (set && set->height && index < v.features) {
+        int64_t pixel = index / set->channels;
+        snprintf(out, REPORT_NAME, set->channels > 1 ? "(%lld, %lld) %c" : "(%lld, %lld)", (long long)(pixel / set->width),
+                 (long long)(pixel % set->width), set->channels == 3 ? "RGB"[index % 3] : (char)('0' + index % set->channels % 10));
+    } else if (set && set->feature_names && index < v.features) {
+        snprintf(out, REPORT_NAME, "%.60s", set->feature_names[index]);
+    } else {
+        snprintf(out, REPORT_NAME, "x[%lld]", (long long)index);
+    }
+    return out;
+}
