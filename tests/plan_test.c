@@ -1,6 +1,6 @@
 /* Plans: whatever a program is made of, a plan of it computes what the plain program computes; the same bits for any
  * number of threads; bad data change nothing, wherever in the step they are met. */
-#include "graph/graph.h"
+#include "plan/plan.h"
 #include "support/support.h"
 
 #define ROWS 48
@@ -296,9 +296,46 @@ static void refusals(void **state)
     nilu_free(nl), nilu_free(other);
 }
 
+/* The same where what is at fault, and what comes behind it, is small and runs on the first thread, beside a large product. */
+static void small_bad_data_change_nothing(void **state)
+{
+    (void)state;
+    enum { N = 64, K = 512 };
+    nilu *nl = support_context(3, NULL);
+    nilu_graph *g = nilu_graph_new(nl);
+    nilu_store *store = nilu_store_new(nl);
+    nilu_tensor *w = nilu_param(g, "w", NILU_F32, NILU_SHAPE(K, K), (nilu_init){NILU_INIT_NORMAL, 0, 1});
+    nilu_tensor *seen = nilu_state(g, "seen", NILU_F32, NILU_SHAPE(4), 0);
+    nilu_tensor *x = nilu_input(g, "x", NILU_F32, NILU_SHAPE(N, K)), *y = nilu_matmul(x, w);
+    nilu_tensor *index = nilu_input(g, "index", NILU_I32, NILU_SHAPE(4));
+    float *xs = calloc(N * K, sizeof *xs);
+    float table[6] = {1, 2, 3, 4, 5, 6};
+    int32_t ids[4] = {0, 2, 6, 1};
+    nilu_plan *plan;
+    nilu_assign(seen, nilu_add(seen, nilu_gather(nilu_input(g, "table", NILU_F32, NILU_SHAPE(6)), index, 0)));
+    assert_ok(nl, nilu_compile(g, store, 1, &y, NULL, &plan));
+    assert_int_equal(plan->threads, 3);
+    assert_ok(nl, nilu_feed(plan, "x", xs, N * K * sizeof *xs));
+    assert_ok(nl, nilu_feed(plan, "table", table, sizeof table));
+    assert_ok(nl, nilu_feed(plan, "index", ids, sizeof ids));
+    const float *now = nilu_store_find(store, "seen")->data;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(nilu_step(plan), NILU_E_RANGE);
+        assert_true(now[0] == 0 && now[1] == 0 && now[3] == 0);
+    }
+    ids[2] = 5;
+    assert_ok(nl, nilu_step(plan));
+    assert_true(now[0] == 1 && now[1] == 3 && now[2] == 6 && now[3] == 2);
+    free(xs);
+    nilu_plan_free(plan);
+    nilu_graph_free(g);
+    nilu_store_free(store);
+    nilu_free(nl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_programs), cmocka_unit_test(bad_data_change_nothing),
-                                       cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(small_bad_data_change_nothing), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,8 +111,8 @@ nilu_status plan_barriers(nilu_plan *p)
     for (int i = 0; i < p->nstep; i++) {
         bool wait = false;
         for (int j = since; j < i && !wait; j++)
-            wait = p->step[j].job.faults || /* small ones follow each other on one thread */
-                   (!(p->step[j].alone && p->step[i].alone) && conflict(p, &p->step[j], &p->step[i]));
+            wait = !(p->step[j].alone && p->step[i].alone) && /* small ones follow each other on one thread */
+                   (p->step[j].job.faults || conflict(p, &p->step[j], &p->step[i]));
         p->step[i].wait = wait;
         if (wait)
             since = i;

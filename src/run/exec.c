@@ -49,10 +49,10 @@ static inline void pause_briefly(void)
 
 #define SPINS 4000
 
-int run_meet(run_barrier *b)
+int run_meet(run_barrier *b, int all)
 {
     int round = __atomic_load_n(&b->round, __ATOMIC_RELAXED);
-    if (__atomic_add_fetch(&b->arrived, 1, __ATOMIC_ACQ_REL) == b->threads) {
+    if (__atomic_add_fetch(&b->arrived, 1, __ATOMIC_ACQ_REL) == all) {
         b->seen = __atomic_load_n(b->watch, __ATOMIC_ACQUIRE);
         __atomic_store_n(&b->arrived, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&b->round, round + 1, __ATOMIC_RELEASE);
@@ -87,7 +87,7 @@ void run_share(nilu_plan *p, const plan_step *s, run_barrier *barrier, int me, i
     for (int phase = 0; phase < s->job.phases; phase++) {
         int64_t tiles = s->job.tiles[phase], begin = tiles * me / all, end = tiles * (me + 1) / all;
         if (phase)
-            run_meet(barrier);
+            run_meet(barrier, all);
         if (begin < end)
             s->kernel->run(&s->call, phase, begin, end, local);
     }
@@ -102,12 +102,16 @@ static void walk_alone(nilu_plan *p)
     }
 }
 
+/* Small instructions follow each other on the first thread, which itself leaves out what comes behind bad data; the others
+ * learn of it where all meet next. */
 static void walk_together(nilu_plan *p, run_barrier *barrier, int me, int all)
 {
     for (int i = 0; i < p->nstep; i++) {
-        if (p->step[i].wait && run_meet(barrier))
+        const plan_step *s = &p->step[i];
+        if (s->wait && run_meet(barrier, all))
             return; /* bad data: nobody goes on */
-        run_share(p, &p->step[i], barrier, me, all);
+        if (!(s->alone && me == 0 && __atomic_load_n(&p->fault.raised, __ATOMIC_RELAXED)))
+            run_share(p, s, barrier, me, all);
     }
 }
 
@@ -137,7 +141,7 @@ nilu_status nilu_step(nilu_plan *p)
             walk_alone(p);
         run_flush_end(before);
     } else {
-        run_barrier barrier = {.threads = p->threads, .watch = &p->fault.raised};
+        run_barrier barrier = {.watch = &p->fault.raised};
 #pragma omp parallel num_threads(p->threads)
         {
 #ifdef _OPENMP
@@ -145,8 +149,6 @@ nilu_status nilu_step(nilu_plan *p)
 #else
             int me = 0, all = 1;
 #endif
-#pragma omp single
-            barrier.threads = all;
             unsigned before = run_flush_begin();
             walk_together(p, &barrier, me, all);
             run_flush_end(before);

@@ -20,7 +20,7 @@ static void walk(nilu_plan *p, run_barrier *barrier, int me, int all, double *se
     double before = now();
     for (int i = 0; i < p->nstep; i++) {
         run_share(p, &p->step[i], barrier, me, all);
-        bool stop = run_meet(barrier);
+        bool stop = run_meet(barrier, all);
         if (me == 0) {
             double after = now();
             seconds[i] += after - before;
@@ -34,7 +34,7 @@ static void walk(nilu_plan *p, run_barrier *barrier, int me, int all, double *se
 nilu_status nilu_profile_step(nilu_plan *p, double *seconds)
 {
     NILU_TRY(run_ready(p));
-    run_barrier barrier = {.threads = p->threads, .watch = &p->fault.raised};
+    run_barrier barrier = {.watch = &p->fault.raised};
 #pragma omp parallel num_threads(p->threads) if (p->threads > 1)
     {
 #ifdef _OPENMP
@@ -42,8 +42,6 @@ nilu_status nilu_profile_step(nilu_plan *p, double *seconds)
 #else
         int me = 0, all = 1;
 #endif
-#pragma omp single
-        barrier.threads = all;
         unsigned before = run_flush_begin();
         walk(p, &barrier, me, all, seconds);
         run_flush_end(before);

@@ -6,13 +6,12 @@
 
 /* Where all threads of a step meet. Spins briefly, then lets others have the core. */
 typedef struct run_barrier {
-    int threads;
     int arrived;
     int round;
     const int *watch; /* looked at by the last to arrive; what it saw is the same for all */
     int seen;
 } run_barrier;
-int run_meet(run_barrier *b); /* returns what was seen */
+int run_meet(run_barrier *b, int all); /* of `all` threads; returns what was seen */
 
 /* Are all inputs fed? Then the plan is made ready for a step. */
 nilu_status run_ready(nilu_plan *p);
