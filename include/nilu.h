@@ -856,6 +856,14 @@ NILU_API nilu_status nilu_onnx_build(const nilu_onnx *model, nilu_graph *g, int 
 /* Puts the initial values of the parameters and states that were built into `g` into the store. `dtype` is that of
  * nilu_compile_options: with NILU_F64 those of f32 become f64. */
 NILU_API nilu_status nilu_onnx_weights(const nilu_onnx *model, nilu_graph *g, nilu_dtype dtype, nilu_store *store);
+/* Writes what y[0..n-1] need of a graph as an ONNX file (opset 20), atomically: inputs and outputs under the names of their
+ * nodes, parameters with the values of `store`. Dimensions of size `batch` are left open in the file, so build the graph with
+ * a batch of a size that nothing else has; 0: every size is fixed. UNSUPPORTED for a node that the format cannot say. */
+NILU_API nilu_status nilu_onnx_write(nilu_graph *g, int n, nilu_tensor *const *y, const nilu_store *store, int64_t batch,
+                                     const char *path);
+/* A model of one input with the values of `store`, as it answers: samples [n, features] go in, [n, outputs] comes out. */
+NILU_API nilu_status nilu_onnx_write_model(const nilu_model *model, const nilu_store *store, int64_t features, int64_t outputs,
+                                           const char *path);
 
 /* ---- runs --------------------------------------------------------------------------------------------------------------
  * A run is one plain folder:

@@ -285,6 +285,63 @@ static int net_tests(const char *folder)
     return 0;
 }
 
+/* ---- there and back: what nilu writes, it reads, and the answers are the same */
+
+static void writes_what_it_reads(void **state)
+{
+    (void)state;
+    static const char *const models[] = {
+        "layers: [dense 9 relu, dense 8 gelu, dense 7 silu, softplus, dense 5 tanh, dense 4]",
+        "layers: [dense 6 leaky_relu, elu, selu, mish, dense 6 hard_swish, dropout 0.5, softsign, dense 4]",
+        "layers: [{dense: 6, name: a}, {dense: 6, name: b, from: x}, {add: , from: [a, b], name: c}, {concat: , from: "
+        "[c, b]}, dense 4 sigmoid]\nloss: mse"};
+    nilu *nl = support_context(1, NULL);
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/nilu-onnx-%d.onnx", (int)getpid());
+    for (size_t i = 0; i < COUNT(models); i++) {
+        nilu_model *model;
+        nilu_store *store = nilu_store_new(nl), *other = nilu_store_new(nl);
+        nilu_graph *g = nilu_graph_new(nl), *h = nilu_graph_new(nl);
+        nilu_plan *p, *q;
+        nilu_tensor *y, *z;
+        nilu_onnx *m;
+        float x[3 * 5];
+        for (int k = 0; k < 15; k++)
+            x[k] = (float)sin(k + 1.0);
+        assert_ok(nl, nilu_model_from_text(nl, models[i], "model", &model));
+        assert_ok(nl, nilu_model_build(model, nilu_input(g, "x", NILU_F32, NILU_SHAPE(3, 5)), 4, false, &y));
+        assert_ok(nl, nilu_compile(g, store, 1, &y, NULL, &p));
+        assert_ok(nl, nilu_onnx_write_model(model, store, 5, 4, path));
+        assert_ok(nl, nilu_onnx_open(nl, path, &m));
+        assert_int_equal(nilu_onnx_input(m, 0)->shape.dim[0], -1);
+        nilu_onnx_given given = {"x", nilu_input(h, "x", NILU_F32, NILU_SHAPE(3, 5)), NULL};
+        assert_ok(nl, nilu_onnx_build(m, h, 1, &given, false, &z));
+        assert_ok(nl, nilu_onnx_weights(m, h, NILU_F32, other));
+        assert_ok(nl, nilu_compile(h, other, 1, &z, NULL, &q));
+        assert_ok(nl, nilu_feed(p, "x", x, sizeof x));
+        assert_ok(nl, nilu_feed(q, "x", x, sizeof x));
+        assert_ok(nl, nilu_step(p));
+        assert_ok(nl, nilu_step(q));
+        for (int k = 0; k < 12; k++)
+            assert_near(((const float *)nilu_fetched(q, 0))[k], ((const float *)nilu_fetched(p, 0))[k], 1e-6);
+        for (int k = 0; k < nilu_store_count(store); k++) { /* every bit of every weight */
+            const nilu_value *v = nilu_store_at(store, k), *w = nilu_store_find(other, v->name);
+            assert_non_null(w);
+            assert_memory_equal(w->data, v->data, v->bytes);
+        }
+        nilu_plan_free(p);
+        nilu_plan_free(q);
+        nilu_onnx_free(m);
+        nilu_graph_free(g);
+        nilu_graph_free(h);
+        nilu_store_free(store);
+        nilu_store_free(other);
+        nilu_model_free(model);
+    }
+    unlink(path);
+    nilu_free(nl);
+}
+
 /* ---- files that are wrong */
 
 /* Opens and builds whatever is in `bytes`: any answer will do, but a crash, a hang, or a failure without a sentence. */
@@ -429,8 +486,11 @@ int main(int argc, char **argv)
         return node_tests(argv[2], argc > 3 ? argv[3] : NULL);
     if (argc > 2 && strcmp(argv[1], "--nets") == 0)
         return net_tests(argv[2]);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(networks_of_pytorch), cmocka_unit_test(torn_and_bent),
-                                       cmocka_unit_test(too_deep), cmocka_unit_test(names_what_it_does_not_know),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(networks_of_pytorch),
+                                       cmocka_unit_test(writes_what_it_reads),
+                                       cmocka_unit_test(torn_and_bent),
+                                       cmocka_unit_test(too_deep),
+                                       cmocka_unit_test(names_what_it_does_not_know),
                                        cmocka_unit_test(allocations_may_fail)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
