@@ -201,6 +201,13 @@ json_t *cli_real(double value);
 bool cli_merge(json_t *fields, json_t *more);
 const char *cli_status_name(nilu_status status); /* "DATA" */
 
+/* ---- alarms: alarms.c */
+json_t *cli_alarm_json(const nilu_alarm *a);
+/* A line on stderr, unless --quiet. */
+void cli_alarm_say(const cli *c, const nilu_alarm *a);
+/* "note", "warning", "fault"; in the reader's language. */
+const char *cli_alarm_level(nilu_alarm_level level);
+
 /* ---- rows that commands share which open data or take a model: opening.c */
 typedef struct cli_reading {
     const char *target, *task, *missing, *ignore, *keep, *header, *delimiter;

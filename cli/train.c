@@ -11,7 +11,7 @@ struct train {
     int64_t epochs, steps, batch, warmup, accumulate, patience, snapshots, every_steps;
     double lr, momentum, decay, clip_norm, clip_value, every;
     const char *optimizer, *schedule, *loss, *precision, *out, *runs, *resume, *drawing;
-    bool no_run, profile;
+    bool no_run, profile, no_alarms;
 };
 
 /* What the callbacks need. */
@@ -74,7 +74,7 @@ static nilu_train_options options_of(const struct train *t)
 /* Options that a run has settled, given again beside --resume. */
 static nilu_status check_resume(cli *c, const struct train *t)
 {
-    static const char *const free[] = {"resume", "every", "every-steps", "profile", "profile-svg"};
+    static const char *const free[] = {"resume", "every", "every-steps", "profile", "profile-svg", "no-alarms"};
     if (!t->resume)
         return NILU_OK;
     for (const cli_option *o = c->command->options; o->name; o++) {
@@ -200,6 +200,18 @@ static void on_profile(void *user, const nilu_plan *plan, int64_t steps, const d
     s->profiled = cli_profile(s->c, plan, steps, seconds, s->drawing);
 }
 
+static void on_alarm(void *user, const nilu_alarm *a)
+{
+    session *s = user;
+    cli *c = s->c;
+    if (c->json) {
+        cli_emit(c, "alarm", cli_alarm_json(a));
+        return;
+    }
+    cli_progress_clear(&s->bar);
+    cli_alarm_say(c, a);
+}
+
 /* ---- the end */
 
 static const char *ending_name(nilu_ending ending)
@@ -311,6 +323,8 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
         o.on_start = on_start;
         o.on_step = c->err.terminal && !c->quiet && !c->json ? on_step : NULL;
         o.on_epoch = on_epoch;
+        o.on_alarm = on_alarm;
+        o.blind = t->no_alarms;
         o.on_profile = t->profile || t->drawing ? on_profile : NULL;
         o.user = &s;
         o.stop = cli_signal();
@@ -373,6 +387,7 @@ static const cli_option options[] = {
     {"every", 0, "SECONDS", CLI_NUMBER, AT(every), N_("write a checkpoint at least so often"), "30", .low = 0, .high = 1e9},
     {"every-steps", 0, "N", CLI_WHOLE, AT(every_steps), N_("and after every N steps"), .usual = N_("not by steps"), .low = 1, .high = 1e15},
     {"snapshots", 0, "N", CLI_WHOLE, AT(snapshots), N_("keep copies of the weights at N steps from the first to the last, evenly on a logarithmic scale"), "0", .low = 0, .high = 1000},
+    {"no-alarms", 0, NULL, CLI_FLAG, AT(no_alarms), N_("do not watch gradients, updates and units; saves a fiftieth of the time, and changes no weight")},
     {"profile", 0, NULL, CLI_FLAG, AT(profile), N_("show where the time of a step goes, and how near each instruction comes to what this machine can do")},
     {"profile-svg", 0, "FILE", CLI_FILE, AT(drawing), N_("and draw it: forward, backward and update in the order in which they run")},
     {0},
@@ -399,6 +414,15 @@ static const cli_field fields[] = {
     {"epoch", "samples_per_second", "number", N_("of its training steps")},
     {"epoch", "best", "truth", N_("its validation loss is the lowest so far")},
     {"epoch", "validation", "object", N_("loss, and accuracy or rmse, mae and r2; empty without validation part")},
+    {"alarm", "code", "text", N_("what is wrong")},
+    {"alarm", "level", "text", "note, warning, fault"},
+    {"alarm", "step", "number", N_("step at which it was seen; 0: before training")},
+    {"alarm", "where", "text", N_("parameter, layer or column; else empty")},
+    {"alarm", "value", "number", N_("what was measured")},
+    {"alarm", "limit", "number", N_("what it should have stayed within")},
+    {"alarm", "evidence", "text", N_("that in words")},
+    {"alarm", "cause", "text", N_("where it comes from")},
+    {"alarm", "remedy", "text", N_("what to do")},
     {"profile", "steps", "number", N_("steps that were measured; with --profile")},
     {"profile", "step_seconds", "number", N_("of a step, the mean")},
     {"profile", "peak_flops", "number", N_("f32 multiply-adds on registers, in operations a second")},

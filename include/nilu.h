@@ -735,6 +735,24 @@ typedef struct nilu_epoch {
     int64_t bad;               /* epochs since the lowest */
 } nilu_epoch;
 
+/* Something is wrong with a training, or with its data. */
+typedef enum nilu_alarm_level {
+    NILU_NOTE,    /* good to know */
+    NILU_WARNING, /* the result is worse than it need be */
+    NILU_FAULT    /* nothing, or nothing true, is being learnt */
+} nilu_alarm_level;
+typedef struct nilu_alarm {
+    const char *code;           /* "dead_units"; static: a name of nilu_alarm_code */
+    nilu_alarm_level level;
+    int64_t step;               /* when it was seen, from 1; 0: before training */
+    char where[96];             /* parameter, layer or column; "" */
+    double value, limit;        /* what was measured, and what it should have stayed within */
+    char evidence[320];         /* that in words */
+    const char *cause, *remedy; /* sentences; static, translated */
+} nilu_alarm;
+/* Name of the i-th code; NULL past the last. Static text. */
+NILU_API const char *nilu_alarm_code(int i);
+
 typedef struct nilu_train_options {
     size_t size;                       /* sizeof(nilu_train_options) */
     const char *loss;                  /* a name of nilu_loss; NULL: the model's wish, else by the task: cross_entropy or
@@ -768,10 +786,12 @@ typedef struct nilu_train_options {
     void (*on_profile)(void *user, const nilu_plan *plan, int64_t steps, const double *seconds);
     void *user;
     const volatile sig_atomic_t *stop; /* looked at after each step: not 0 stops: a signal handler may set it */
+    bool blind;                        /* nobody watches: no alarms, and 2 % less work. No bit of the result depends on it */
+    void (*on_alarm)(void *user, const nilu_alarm *alarm); /* each code once; also kept in the run's health.jsonl */
 } nilu_train_options;
 #define NILU_TRAIN_DEFAULT                                                                                             \
     {sizeof(nilu_train_options), NULL, NILU_OPTIMIZER_DEFAULT, false, 0, 0, 0, 0, false, NULL, NULL, NULL, NULL, 30,   \
-     0, 0, NULL, NULL, NULL, NULL, NULL, NULL}
+     0, 0, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL}
 
 typedef struct nilu_train_result {
     nilu_ending ending;
@@ -872,6 +892,7 @@ NILU_API nilu_status nilu_onnx_write_model(const nilu_model *model, const nilu_s
  *   model.safetensors    the weights alone, when it has ended; the same run gives the same bytes
  *   checkpoints/         last.safetensors and best.safetensors: weights, optimizer's states, position in the data
  *   snapshots/           weights on the way, by step: 00000128.safetensors
+ *   health.jsonl         a line of JSON for each look at gradients and units, and for each alarm
  *   lock                 held while a process trains in it */
 
 typedef struct nilu_run nilu_run;

@@ -204,6 +204,7 @@ typedef struct data_column {
     int categories;
     bool other;        /* one more feature for rare and unseen texts */
     bool kept;         /* the caller wants it whatever it looks like */
+    bool same;         /* left out, because it is the same in each row of the training part */
     bool steps, empty; /* each number is the one before plus one; no cell holds anything */
     int64_t missing;   /* cells */
     int place;         /* cell of this column in a record of the file at hand, -1: none */

@@ -176,6 +176,7 @@ static nilu_status judge(nilu_data *d, data_column *c, learnt *l, findings *f)
         bool same = !(l->low < l->high), rows = numbers_rows(c, l);
         if (!c->kept && (same || rows)) {
             c->kind = COLUMN_LEFT_OUT;
+            c->same = same;
             put(same ? &f->same : &f->numbering, c->name);
         } else {
             f->numbers++;
@@ -187,6 +188,7 @@ static nilu_status judge(nilu_data *d, data_column *c, learnt *l, findings *f)
         bool same = l->words.words < 2, unique = share < 0.5;
         if ((!c->kept && (same || unique)) || c->categories + c->other == 0) {
             c->kind = COLUMN_LEFT_OUT;
+            c->same = same;
             put(same ? &f->same : &f->unique, c->name);
         } else {
             put(&f->texts, c->name);

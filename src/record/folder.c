@@ -70,7 +70,7 @@ static bool is_leftover(const char *name)
 /* ---- a new folder */
 
 /* What a run's folder holds; run.yaml comes last, so a folder without it is none yet. */
-static const char *const furniture[] = {"run.yaml", "metrics.jsonl", "lock", "checkpoints", "snapshots"};
+static const char *const furniture[] = {"run.yaml", "metrics.jsonl", RECORD_HEALTH, "lock", "checkpoints", "snapshots"};
 
 /* Is folder `name` in `at` without anything, but for what died while it was written and `known` names that are empty too? */
 static bool is_empty(int at, const char *name, const char *const *known, size_t n)

@@ -54,6 +54,15 @@ nilu_status record_journal_sync(record_folder *f);
 /* Reads all whole lines; *epoch is freed by base_free. A journal that is not there has none. */
 nilu_status record_journal_read(nilu *nl, const char *folder, nilu_epoch **epoch, int *n);
 
+/* ---- health.jsonl: record/health.c */
+#define RECORD_HEALTH "health.jsonl"
+/* Adds a whole line. Allocates nothing. */
+nilu_status record_health(record_folder *f, const char *line, size_t n);
+/* Drops lines of steps after `step`. */
+nilu_status record_health_reopen(record_folder *f, int64_t step);
+/* All of it, freed by base_free; *text NULL: there is none. */
+nilu_status record_health_read(nilu *nl, const char *folder, char **text, size_t *n);
+
 /* ---- values: record/checkpoint.c */
 #define RECORD_LAST "checkpoints/last.safetensors"
 #define RECORD_BEST "checkpoints/best.safetensors"

@@ -27,6 +27,59 @@ static double seconds(const train_job *j)
     return j->at.seconds + train_now() - j->resumed_at;
 }
 
+/* ---- being watched */
+
+static void tell(void *user, const nilu_alarm *a)
+{
+    train_job *j = user;
+    char line[1600];
+    record_health(&j->folder, line, train_alarm_line(a, line, sizeof line));
+    if (j->told->on_alarm)
+        j->told->on_alarm(j->told->user, a);
+}
+
+/* After the first step, so that nobody waits for it. */
+static nilu_status open_watch(train_job *j)
+{
+    train_survey s;
+    const nilu_train_options *o = &j->info->options;
+    nilu_plan *plan;
+    NILU_TRY(train_watch_new(j->nl, j->about, o->loss, j->store, &j->watch));
+    j->watch.steps = j->steps;
+    j->watch.partial = o->optimizer.accumulate > 1;
+    j->watching = j->net;
+    j->watching.mode = TRAIN_WATCH;
+    j->watching.watch = &j->watch;
+    j->watching.plans = j->watching.oldest = 0;
+    memset(j->watching.plan, 0, sizeof j->watching.plan); /* those are not its own */
+    NILU_TRY(train_net_plan(&j->watching, o->batch, &plan));
+    NILU_TRY(train_survey_take(j->data, SURVEYED, &s));
+    if (s.looked && j->about->task == NILU_TASK_CLASSES && !isnan(j->watch.guess))
+        j->watch.guess = s.entropy;
+    if (j->at.step == 1)
+        train_survey_alarms(j->about, &s, tell, j);
+    return NILU_OK;
+}
+
+static nilu_status look(train_job *j, const train_batch *b)
+{
+    nilu_plan *plan;
+    NILU_TRY(train_net_plan(&j->watching, b->n, &plan));
+    NILU_TRY(train_net_feed(&j->watching, plan, b));
+    return train_watch_look(&j->watch, plan);
+}
+
+static nilu_status looked(train_job *j)
+{
+    char line[16384];
+    j->watch.recent_loss = j->at.loss_sum / (double)j->at.loss_n;
+    j->watch.step = j->at.step;
+    train_watch_after(&j->watch);
+    NILU_TRY(record_health(&j->folder, line, train_watch_line(&j->watch, line, sizeof line)));
+    train_alarms(&j->watch, NAN, tell, j);
+    return NILU_OK;
+}
+
 /* ---- trouble */
 
 static nilu_status diverged(train_job *j, const char *what)
@@ -34,6 +87,11 @@ static nilu_status diverged(train_job *j, const char *what)
     const nilu_optimizer_options *o = &j->info->options.optimizer;
     bool kept = j->folder.path && j->saved_step >= 0;
     j->ending = NILU_DIVERGED;
+    if (!j->told->blind) {
+        nilu_alarm a = train_alarm("not_finite", j->at.step);
+        snprintf(a.evidence, sizeof a.evidence, "%s", what);
+        tell(j, &a);
+    }
     return base_fail(j->nl, NILU_E_NOT_FINITE,
                      N_("training diverged: %s at epoch %lld, step %lld; try a lower learning rate (lr is %g), or clip the gradients "
                         "(clip_norm=1)%s%s"), what, (long long)j->at.epoch + (j->at.batch > 0),
@@ -157,6 +215,10 @@ static nilu_status end_epoch(train_job *j, double rate, bool *go_on)
     j->epoch_stepping = 0;
     j->epoch_stepped = 0;
     NILU_TRY(record_epoch(&j->folder, &e));
+    if (j->watching.plans) {
+        j->watch.step = at->step;
+        train_alarms(&j->watch, e.loss, tell, j);
+    }
     *go_on = !j->told->on_epoch || j->told->on_epoch(j->told->user, &e);
     return NILU_OK;
 }
@@ -173,6 +235,9 @@ static nilu_status take_step(train_job *j, nilu_progress *p)
     NILU_TRY(train_net_plan(&j->net, b->n, &plan));
     NILU_TRY(train_net_feed(&j->net, plan, b));
     bool profiled = j->profile && b->n == j->info->options.batch;
+    bool watched = j->watching.plans && b->n == j->info->options.batch && train_watch_due(at->step);
+    if (watched)
+        NILU_TRY(look(j, b));
     NILU_TRY(profiled ? nilu_profile_step(plan, j->profile) : nilu_step(plan));
     j->profiled += profiled;
     double loss = *(const float *)nilu_fetched(plan, 0), now = train_now();
@@ -198,6 +263,13 @@ static nilu_status take_step(train_job *j, nilu_progress *p)
                          .samples_per_second = (double)j->epoch_stepped / j->epoch_stepping,
                          .epoch_ends = at->batch == j->epoch_steps || at->step == j->steps,
                          .store = j->store};
+    if (watched)
+        return looked(j);
+    if (j->watching.plans || j->told->blind)
+        return NILU_OK;
+    NILU_TRY(open_watch(j));
+    if (at->step == 1)
+        j->watch.first_loss = loss;
     return NILU_OK;
 }
 

@@ -60,7 +60,7 @@ static nilu_status build(const train_net *net, nilu_graph *g, int64_t n, nilu_pl
 {
     nilu_tensor *x = NULL, *y = NULL, *fetch[2] = {NULL, NULL};
     NILU_TRY(add_input(net, g, n, &x));
-    NILU_TRY(nilu_model_build(net->model, x, net->data->outputs, net->mode == TRAIN_LEARN, &y));
+    NILU_TRY(nilu_model_build(net->model, x, net->data->outputs, net->mode == TRAIN_LEARN || net->mode == TRAIN_WATCH, &y));
     if (net->mode == TRAIN_SAY) {
         fetch[0] = said(net, y);
         NILU_TRY(all_there(net, g));
@@ -68,6 +68,8 @@ static nilu_status build(const train_net *net, nilu_graph *g, int64_t n, nilu_pl
     }
     nilu_tensor *loss = nilu_named(nilu_loss(net->loss, y, add_target(net, g, n)), "loss");
     NILU_TRY(graph_report(g));
+    if (net->mode == TRAIN_WATCH)
+        return train_watch_compile(net->watch, g, net->store, loss, plan);
     if (net->mode == TRAIN_JUDGE) {
         fetch[0] = y;
         fetch[1] = loss;

@@ -72,6 +72,8 @@ static void free_job(train_job *j)
     train_loader_stop(&j->loader);
     nilu_predictor_free(j->judge);
     train_net_clear(&j->net);
+    train_net_clear(&j->watching);
+    train_watch_free(&j->watch);
     base_free(j->nl, j->profile);
     train_sums_free(j->nl, &j->sums);
     nilu_store_free(j->best);
@@ -356,6 +358,7 @@ static nilu_status go_on(train_job *j, nilu_train_result *r)
         NILU_TRY(check_position(j));
     NILU_TRY(load_best(j));
     NILU_TRY(record_journal_open(&j->folder, j->at.epoch));
+    NILU_TRY(record_health_reopen(&j->folder, j->at.step));
     if (begun)
         j->saved_step = j->at.step;
     j->saved = train_now();

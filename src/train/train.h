@@ -22,7 +22,8 @@ int64_t train_steps(const nilu_data_info *data, const nilu_train_options *o);
 typedef enum train_mode {
     TRAIN_LEARN, /* fetches the loss and the rate, and updates */
     TRAIN_JUDGE, /* fetches the result and the loss */
-    TRAIN_SAY    /* fetches what is said: probabilities, or numbers */
+    TRAIN_SAY,   /* fetches what is said: probabilities, or numbers */
+    TRAIN_WATCH  /* fetches how gradients and units are, and changes nothing */
 } train_mode;
 #define TRAIN_PLANS 8
 typedef struct train_net {
@@ -35,6 +36,7 @@ typedef struct train_net {
     train_mode mode;
     bool bf16;     /* products learn in bf16; judging and saying are always f32 */
     bool complete; /* the store must have every value already */
+    struct train_watch *watch; /* to watch with */
     struct train_sized {
         int64_t n;
         nilu_plan *plan;
@@ -91,6 +93,76 @@ nilu_status train_judge(nilu_predictor *p, nilu_part part, train_sums *s);
 /* What follows from the sums; takes over the confusion matrix. */
 nilu_status train_evaluation(nilu *nl, const nilu_data_info *data, train_sums *s, nilu_evaluation *e);
 
+/* ---- how a training is: train/watch.c. At few steps a second plan looks at the same batch with the same weights: how long
+ * each parameter's gradient is, which units say nothing. It has no assignments, so no bit depends on whether anyone looks. */
+typedef struct watch_param {
+    const nilu_value *value;
+    float *before;           /* as it was before the step */
+    double gradient, weight, change; /* 2-norms at the last look */
+    int silent;              /* looks at which its gradient was 0 throughout */
+    double ratio, rise;      /* change / weight: at the last look; the largest so far */
+    int large;               /* looks after the first at which that was too large */
+} watch_param;
+typedef struct watch_layer {
+    char name[96], op[24];
+    int64_t units;           /* 0: of a function that saturates */
+    int *seen;               /* [units] of relu: the last look at which the unit said something; -1: none yet */
+    double share;            /* dead in the last looks, or saturated in the last */
+    int looks;               /* in a row at which it was saturated */
+} watch_layer;
+typedef struct train_watch {
+    nilu *nl;
+    int params, layers, looks;
+    watch_param *param;
+    watch_layer *layer;
+    nilu_tensor **fetch;
+    double norm;             /* of all gradients at the last look */
+    double first_loss, recent_loss; /* of the first step; mean of the last steps */
+    double guess;            /* loss of who knows the classes' shares alone; NaN: not known */
+    double expected;         /* of weights that know nothing; NaN: not known */
+    int vanishing;           /* looks in a row */
+    uint64_t told;           /* codes that were told */
+    int64_t step, steps;
+    bool classes, partial;   /* partial: not each step is an update */
+} train_watch;
+nilu_status train_watch_new(nilu *nl, const nilu_data_info *data, const char *loss, const nilu_store *store, train_watch *w);
+void train_watch_free(train_watch *w);
+/* Compiles the plan that looks: called by train_net_plan. */
+nilu_status train_watch_compile(train_watch *w, nilu_graph *g, nilu_store *store, nilu_tensor *loss, nilu_plan **plan);
+/* Is it time to look, before step `step`? */
+bool train_watch_due(int64_t step);
+/* Before the step: runs the plan, and keeps the weights; after it: what became of them. */
+nilu_status train_watch_look(train_watch *w, nilu_plan *plan);
+void train_watch_after(train_watch *w);
+/* One line about the last look, for the run's folder. */
+size_t train_watch_line(const train_watch *w, char *out, size_t room);
+
+/* ---- what that means: train/alarm.c */
+/* Calls `tell` with what is wrong and was not told before. `epoch`: the mean loss of an epoch that ends here, else NaN. */
+void train_alarms(train_watch *w, double epoch, void (*tell)(void *user, const nilu_alarm *a), void *user);
+/* An alarm of this code, without evidence. */
+nilu_alarm train_alarm(const char *code, int64_t step);
+/* It as a line of JSON; returns the length. */
+size_t train_alarm_line(const nilu_alarm *a, char *out, size_t room);
+/* Of the data, by some of the samples. */
+#define SURVEYED 1000000 /* numbers, at the start of a training: some milliseconds */
+typedef struct train_survey {
+    int64_t looked, compared;     /* samples of the training part; of the other parts */
+    int64_t smallest, largest;    /* class, by samples */
+    int64_t changes;              /* of class between neighbours, in the order of the file */
+    double entropy, expected_changes;
+    int64_t constant;             /* columns, and the name of the first */
+    char first_constant[64];
+    double reach;                 /* largest |x| */
+    int64_t reach_column;
+    int64_t overlap, twins;       /* samples of other parts, and of the training part, that stand in the training part, too */
+    double spread;                /* between the columns' deviations: largest / smallest but 0 */
+} train_survey;
+/* `cells` limits how many numbers are looked at. */
+
+nilu_status train_survey_take(nilu_data *data, int64_t cells, train_survey *s);
+void train_survey_alarms(const nilu_data_info *data, const train_survey *s, void (*tell)(void *user, const nilu_alarm *a), void *user);
+
 /* ---- a training that is under way: train/loop.c */
 typedef struct train_job {
     nilu *nl;
@@ -104,6 +176,8 @@ typedef struct train_job {
     nilu_predictor *judge;
     train_sums sums;
     train_loader loader;
+    train_watch watch;
+    train_net watching;      /* its plan */
     record_folder folder;
     record_position at;
     int64_t epoch_steps, steps;

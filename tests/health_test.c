@@ -1,0 +1,104 @@
+/* Health: who looks changes no bit; sick trainings are told apart from healthy ones. */
+#include "support/sets.h"
+
+#include "train/train.h"
+
+typedef struct seen {
+    int n;
+    char code[24][32];
+} seen;
+
+static void hear(void *user, const nilu_alarm *a)
+{
+    seen *s = user;
+    assert_true(a->code[0] && a->evidence[0] && a->cause[0] && a->remedy[0]);
+    if (s->n < 24)
+        snprintf(s->code[s->n++], sizeof s->code[0], "%s", a->code);
+}
+
+static bool heard(const seen *s, const char *code)
+{
+    for (int i = 0; i < s->n; i++)
+        if (strcmp(s->code[i], code) == 0)
+            return true;
+    return false;
+}
+
+/* A training of clouds of four classes. */
+typedef struct sick {
+    const char *chain, *optimizer;
+    double lr;
+    const char *code; /* NULL: healthy */
+} sick;
+
+static const char *health_set;
+
+static nilu_status train(nilu *nl, const sick *c, bool blind, seen *s, char hex[65])
+{
+    nilu_train_options o = NILU_TRAIN_DEFAULT;
+    nilu_train_result r = {0};
+    nilu_model *model = NULL;
+    nilu_data *data = support_open(nl, health_set, 0.1);
+    assert_ok(nl, nilu_model_chain(nl, c->chain, &model));
+    o.optimizer.name = c->optimizer;
+    if (c->lr >= 0)
+        o.optimizer.lr = c->lr;
+    o.batch = 16;
+    o.epochs = 12;
+    o.blind = blind;
+    o.on_alarm = hear;
+    o.user = s;
+    nilu_status status = nilu_train(nl, model, data, &o, &r);
+    if (status != NILU_E_NOT_FINITE)
+        assert_ok(nl, status);
+    if (!r.store)
+        fail_msg("%s: %d %s", c->chain, status, nilu_errmsg(nl));
+    nilu_store_hash(r.store, NILU_PARAM, hex);
+    nilu_train_result_free(nl, &r);
+    nilu_model_free(model);
+    nilu_data_free(data);
+    return status;
+}
+
+static const sick cases[] = {
+    {"32 relu", NULL, -1, NULL},
+    {"32 relu, dropout 0.3, 16 tanh", "adam", -1, NULL},
+    {"32 relu, 32 relu, 32 relu", "momentum", 0.01, NULL},
+    {"16 sigmoid", "sgd", 0.1, NULL},
+    {"32 relu", "adam", 3, "worse_than_guessing"},
+    {"32 relu", "sgd", 1e-6, "update_too_small"},
+    {"32 relu", NULL, 0, "frozen"},
+    {"32 relu init=zeros, 16 relu init=zeros", NULL, -1, "symmetry"},
+    {"32 relu init=normal:4, 32 relu init=normal:4", NULL, -1, "initial_loss"},
+    {"32 tanh init=normal:5", NULL, -1, "saturated_units"},
+    {"24 sigmoid, 24 sigmoid, 24 sigmoid, 24 sigmoid, 24 sigmoid, 24 sigmoid, 24 sigmoid, 24 sigmoid, 24 sigmoid", "sgd", 0.01, "vanishing_gradient"},
+    {"32 linear init=normal:2, 32 linear init=normal:2, 32 linear init=normal:2, dense auto", "sgd", 0.1, "not_finite"},
+};
+
+static void each_its_own(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    health_set = support_set("health", 600, 10, 4);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const sick *c = &cases[i];
+        seen s = {0}, none = {0};
+        char with[65], without[65];
+        nilu_status status = train(nl, c, false, &s, with);
+        assert_int_equal(status, train(nl, c, true, &none, without));
+        assert_string_equal(with, without);
+        assert_int_equal(none.n, 0);
+        if (c->code && !heard(&s, c->code))
+            fail_msg("%s, %s, lr %g: no alarm %s among %d (%s, %s)", c->chain, c->optimizer ? c->optimizer : "-", c->lr, c->code, s.n, s.code[0], s.code[1]);
+        if (!c->code && s.n && !heard(&s, "unshuffled"))
+            fail_msg("%s: a healthy training was told %s", c->chain, s.code[0]);
+    }
+    nilu_free(nl);
+    support_remove();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_its_own)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
