@@ -42,15 +42,12 @@ const char *cli_place(const cli_blame *b, int layer, int64_t index, char out[CLI
     return out;
 }
 
-/* The first layer reads the sample; what others read is what the one before puts out, if it is as wide. */
 const char *cli_weight_place(const cli_blame *b, const nilu_suspect *s, char out[2 * CLI_PLACE])
 {
     char from[CLI_PLACE], to[CLI_PLACE];
-    const nilu_stop *stop = b->file.stop;
-    bool first = stop[s->layer].in == b->k.info->set->features && s->layer == 0;
-    bool after = s->layer > 0 && stop[s->layer].in == stop[s->layer - 1].out;
-    if (first || after)
-        cli_place(b, s->layer - 1, s->from, from);
+    int reads = b->file.stop[s->layer].reads;
+    if (reads >= -1)
+        cli_place(b, reads, s->from, from);
     else
         snprintf(from, sizeof from, "[%lld]", (long long)s->from);
     snprintf(out, 2 * CLI_PLACE, "%.90s > %.90s", from, cli_place(b, s->layer, s->neuron, to));

@@ -176,10 +176,10 @@ static void hidden(teller *t)
     for (int i = f->stops - 2; i >= 0; i--) {
         if (!f->stop[i].neurons)
             continue;
-        if (i == f->stops - 2)
-            snprintf(text, sizeof text, _(N_("Output layer %s: who held the wheel")), f->stop[i + 1].name);
-        else
-            snprintf(text, sizeof text, _(N_("Layer %s: which neurons told it to")), f->stop[i + 1].name);
+        const char *title = f->stop[i + 1].reads != i ? _(N_("Neurons of layer %s"))
+                            : i == f->stops - 2       ? _(N_("Output layer %s: who held the wheel"))
+                                                      : _(N_("Layer %s: which neurons told it to"));
+        snprintf(text, sizeof text, title, f->stop[f->stop[i + 1].reads != i ? i : i + 1].name);
         heading(t, text);
         if (i == f->stops - 2)
             say(t, "%s",

@@ -1189,6 +1189,7 @@ typedef struct nilu_suspect {
 typedef struct nilu_stop { /* a layer on the way back */
     const char *name, *activation;
     int64_t in, out;
+    int reads;              /* the layer whose outputs are its inputs; -1: the sample; -2: something worked out from several */
     double tickets;         /* sum of weight x ticket over the layer's weights */
     double biases;          /* sum of bias x error over this and all later layers */
     double residual;        /* gap - tickets - biases: 0 for a chain of linear layers, relu and its kin */

@@ -97,6 +97,7 @@ static void sums_and_trials(void **state)
                     fail_msg("%s, seed %d, %s: residual %g", chains[c], (int)seed, s->name, s->residual);
                 assert_near(s->tickets + s->biases + s->residual, f.verdict.gap, 1e-14);
                 assert_int_equal(s->neurons > 0, i + 1 < f.stops);
+                assert_int_equal(s->reads, i - 1);
                 for (int k = 0; k < s->neurons; k++) /* before the last layer nothing bends any more */
                     if (i + 2 == f.stops)
                         assert_near(s->neuron[k].measured, s->neuron[k].predicted, 1e-5);

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#define USUAL                                                                                                          \
-    2.0 /* deviations from the mean within which a weight is nothing special: mending to this edge found tampered
-                     weights in 39 of 40 trials, mending to 0 in 30 */
+/* Deviations from the mean within which a weight is nothing special. Tampered weights came first in 99 of 100 trials from one
+ * case when mended to this edge, in 92 and 94 when to 1 or 1.5 deviations, in 65 when set to 0 (digits, 784-64-32-10). */
+#define USUAL 2.0
 
 static double now(void)
 {
@@ -297,6 +297,7 @@ static void walk_stop(nilu_blame *b, int i, double *biases, double *scores)
                         .activation = v.activation,
                         .in = v.in,
                         .out = v.out,
+                        .reads = forensics_reads(b->scene, i),
                         .mean = l->mean,
                         .deviation = l->deviation,
                         .neuron = l->neuron,

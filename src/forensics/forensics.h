@@ -42,6 +42,9 @@ typedef struct forensics_function {
 } forensics_function;
 forensics_function forensics_function_of(const nilu_scene *s, int layer);
 
+/* The layer whose output layer i reads as it is; -1: the sample, -2: neither. */
+int forensics_reads(const nilu_scene *s, int i);
+
 /* ---- the court: blame.c finds suspects by the slope, verify.c tries them, input.c does both for the sample */
 #define FORENSICS_WORLDS 128 /* that are run at once */
 

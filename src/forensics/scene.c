@@ -361,6 +361,17 @@ forensics_function forensics_function_of(const nilu_scene *s, int i)
     return f;
 }
 
+int forensics_reads(const nilu_scene *s, int i)
+{
+    const nilu_tensor *t = s->layer[i].site.x;
+    while (t->node->op->view && t->node->nin > 0)
+        t = t->node->in[0];
+    for (int k = 0; k < i; k++)
+        if (s->layer[k].site.a == t)
+            return k;
+    return t == nilu_find(s->g, "x") ? -1 : -2;
+}
+
 void nilu_scene_conservation(const nilu_scene *s, nilu_conservation *out)
 {
     *out = (nilu_conservation){.gap = s->gap};
