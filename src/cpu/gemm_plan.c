@@ -6,11 +6,11 @@
 #include <string.h>
 
 #define LINE 64
-#define NEAR (384 * 1024) /* bytes of q that may be expected to stay in the second-level cache beside p and c */
+#define NEAR (256 * 1024) /* bytes of q that may be expected to stay in the second-level cache beside p and c */
 #define SMALL (32 * 3000) /* multiply-adds of a product that no second thread is called for */
 #define MEETING 1500      /* cycles that it costs when all threads wait for each other */
 #define SHARED_MOST ((double)(4 << 20)) /* bytes of a copy that all threads share */
-#define MOST_TILES 256                  /* of one matrix */
+#define MOST_TILES 128                  /* of one matrix */
 #define KEPT_ROWS 100                   /* of a tile, from which on it pays to copy q while the first of them use it */
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -54,7 +54,10 @@ static double block_cost(const cpu_gemm *g, int64_t rows, int64_t vectors)
 {
     double busy = (double)(rows * vectors) / 2, loads = (double)(rows + 2 * vectors + 1) / 2,
            line = (double)vectors * LINE / 20;
-    return larger(larger(busy, loads), larger(g->form == CPU_ROUNDED && per(g) == 2 ? 5.6 : 3.9, line));
+    double cost = larger(larger(busy, loads), larger(g->form == CPU_ROUNDED && per(g) == 2 ? 5.6 : 3.9, line));
+    if ((double)(g->rows * g->k * size_of(g)) < NEAR)
+        return cost;
+    return g->p.step != 1 ? cost * 1.03 : rows > 10 ? cost * 1.04 : cost; /* p comes from afar, in many streams */
 }
 
 /* Cycles of a tile in blocks of `strip` vectors, on an instruction set with such vectors and so many registers. */
@@ -70,13 +73,28 @@ static double tile_cost(const cpu_gemm *g, int64_t lanes, const int *most, int64
     return cost * (double)ceil_div(g->k, per(g)) + (double)(blocks * (full + (rest > 0)) * 40 + rows * vectors);
 }
 
-/* The time of all threads together over that of one, when 2, 3, 4 and 8 of them share `tiles` tiles. */
-static double balance(int64_t tiles)
+/* All tiles of the grid, those at the edges with what is left for them. */
+static double grid_cost(const cpu_gemm *g, int64_t rows, int64_t columns, int strip)
 {
-    static const int threads[] = {2, 2, 3, 4, 8};
+    int64_t down = g->rows / rows, across = g->columns / columns, below = g->rows % rows, beside = g->columns % columns;
+    double cost = 0;
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++) {
+            int64_t tiles = (i ? below > 0 : down) * (j ? beside > 0 : across);
+            if (tiles)
+                cost += (double)tiles * (200 + tile_cost(g, usual_lanes(g), usual_most, i ? below : rows, j ? beside : columns, strip));
+        }
+    return cost;
+}
+
+/* What `tiles` tiles cost that cost `all` together and one of them, whole, `one`: threads are held up by the one that has the
+ * most and the largest of them. 2, 3, 4 and 8 threads are thought of, 2 most. */
+static double held_up(int64_t tiles, double all, double one)
+{
+    static const int threads[] = {2, 2, 2, 3, 4, 8};
     double sum = 0;
     for (size_t i = 0; i < COUNT(threads); i++)
-        sum += (double)(ceil_div(tiles, threads[i]) * threads[i]) / (double)tiles;
+        sum += larger(all, (double)(ceil_div(tiles, threads[i]) * threads[i]) * one);
     return sum / COUNT(threads);
 }
 
@@ -114,8 +132,9 @@ static cut weigh(const cpu_gemm *g, bool copy_p, bool copy_q, int64_t rows, int6
     far += all_q * size / 16 * again;
     far += (double)g->rows * (double)g->columns * 2 / lanes * (double)ceil_div(g->k, c.depth);
     far += (double)g->m * (double)g->n / (double)(g->swap ? rows : columns) * 6; /* pieces of rows of the result */
-    c.cost = (down * across * (tile_cost(g, usual_lanes(g), usual_most, rows, columns, strip) + 200) + far) *
-             balance((int64_t)(down * across) * g->batches);
+    double tiles = down * across * (double)g->batches;
+    c.cost = held_up((int64_t)tiles, (grid_cost(g, rows, columns, strip) + far) * (double)g->batches,
+                     200 + tile_cost(g, usual_lanes(g), usual_most, rows, columns, strip) + far * (double)g->batches / tiles);
     return c;
 }
 
@@ -127,6 +146,8 @@ static cut best_cut(const cpu_gemm *g, bool copy_p, bool copy_q)
     cut best = {.cost = -1};
     for (int strip = 1; strip <= 4; strip++) {
         int64_t width = strip * usual_lanes(g);
+        if ((strip == 1 && g->columns > usual_lanes(g)) || (strip == 4 && g->rows > 2 * usual_most[4]))
+            continue; /* for few columns, and for few rows */
         for (size_t i = 0; i < COUNT(parts); i++)
             for (size_t j = 0; j < COUNT(parts); j++) {
                 int64_t rows = ceil_div(g->rows, parts[i]), columns = round_up(ceil_div(g->columns, parts[j]), width);
@@ -137,6 +158,7 @@ static cut best_cut(const cpu_gemm *g, bool copy_p, bool copy_q)
                     rows = round_up(rows, LINE / size_of(g));
                 if (g->chained && parts[i] > 1)
                     rows = round_up(rows, CPU_GRAIN);
+                columns = columns < g->columns ? columns : g->columns;
                 cut c = weigh(g, copy_p, copy_q, rows, columns, strip);
                 if (best.cost < 0 || c.cost < best.cost)
                     best = c;
