@@ -349,6 +349,7 @@ typedef struct cpu_gemm {
     int64_t depth;                        /* k is cut into pieces of this length, so that q's part stays near */
     int strip;
     bool keep;                            /* q is copied while the first rows of a tile use it */
+    bool beside;                          /* tiles lie side by side, and a thread's are computed along with each other */
     bool direct;                          /* one tile, computed where the result lies: `whole` is all there is to do */
     cpu_product whole;
     size_t tile_at, turned_at, local;     /* in `local`: the tile; the tile turned round; the caller's */

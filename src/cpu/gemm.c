@@ -3,7 +3,7 @@
  * is computed, tile by tile, and turned round while the tile is in the cache. */
 #include "cpu/cpu.h"
 
-#define PIECE 64 /* rows, or steps of k, in a piece of work of the first phase */
+#define PIECE 16 /* rows, or steps of k, in a piece of work of the first phase */
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -130,20 +130,21 @@ void cpu_gemm_share(const cpu_gemm *g, const nilu_call *c, int64_t begin, int64_
 
 /* ---- tiles */
 
-typedef struct place { /* of a tile: its matrix, its part of p's rows and q's columns */
-    int64_t batch, i, j, r0, r1, c0, c1;
+typedef struct place { /* of a tile: its matrix, its part of p's rows and q's columns; `wide` tiles lie side by side */
+    int64_t batch, i, j, r0, r1, c0, c1, wide;
 } place;
 
-/* The place of tile *t, and of those below it that may be computed along with it. */
+/* The place of tile *t, and of those below it or beside it that may be computed along with it. */
 static place place_of(const cpu_gemm *g, int64_t *t, int64_t end, bool alone)
 {
     place x = {.i = *t % g->down, .j = *t / g->down % g->across, .batch = *t / g->down / g->across};
     int64_t more = alone ? 1 : least(end - *t, g->down - x.i);
-    *t += more - 1;
+    x.wide = g->beside ? least(end - *t, g->across - x.j) : 1;
+    *t += more * x.wide - 1;
     x.r0 = x.i * g->tile_rows;
     x.c0 = x.j * g->tile_columns;
     x.r1 = least(x.r0 + more * g->tile_rows, g->rows);
-    x.c1 = least(x.c0 + g->tile_columns, g->columns);
+    x.c1 = least(x.c0 + x.wide * g->tile_columns, g->columns);
     return x;
 }
 
@@ -216,9 +217,16 @@ cpu_gemm_tile cpu_gemm_compute(const cpu_gemm *g, const nilu_call *c, int64_t *t
         int64_t k1 = least(k0 + g->depth, g->k);
         x.k = ceil_div(k1 - k0, per(g));
         x.more = k0 > 0;
-        const void *from_p = set_p(g, c, &at, p, k0, k1, local, &x),
-                   *from_q = set_q(g, c, &at, q, k0, k1, local, packed, &x);
-        g->isa->multiply[g->form](&x, from_p, from_q, to);
+        const void *from_p = set_p(g, c, &at, p, k0, k1, local, &x);
+        for (int64_t j = 0; j < at.wide; j++) {
+            place one = at;
+            one.j += j;
+            one.c0 += j * g->tile_columns;
+            one.c1 = least(one.c0 + g->tile_columns, at.c1);
+            x.columns = one.c1 - one.c0;
+            const void *from_q = set_q(g, c, &one, q, k0, k1, local, packed, &x);
+            g->isa->multiply[g->form](&x, from_p, from_q, in_copy(g, to, one.c0 - at.c0));
+        }
     }
     tile.at = to;
     tile.ld = x.c_row;

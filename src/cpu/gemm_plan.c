@@ -8,8 +8,9 @@
 #define LINE 64
 #define NEAR (256 * 1024) /* bytes of q that may be expected to stay in the second-level cache beside p and c */
 #define SMALL (32 * 3000) /* multiply-adds of a product that no second thread is called for */
-#define MEETING 1500      /* cycles that it costs when all threads wait for each other */
-#define SHARED_MOST ((double)(4 << 20)) /* bytes of a copy that all threads share */
+#define MEETING 4000      /* cycles that it costs when all threads wait for each other */
+#define SHARED_MOST ((double)(8 << 20)) /* bytes of a copy that all threads share */
+#define LAST_LEVEL ((double)(24 << 20)) /* bytes of an operand that may stay in the third-level cache */
 #define MOST_TILES 128                  /* of one matrix */
 #define KEPT_ROWS 100                   /* of a tile, from which on it pays to copy q while the first of them use it */
 
@@ -82,7 +83,8 @@ static double grid_cost(const cpu_gemm *g, int64_t rows, int64_t columns, int st
         for (int j = 0; j < 2; j++) {
             int64_t tiles = (i ? below > 0 : down) * (j ? beside > 0 : across);
             if (tiles)
-                cost += (double)tiles * (200 + tile_cost(g, usual_lanes(g), usual_most, i ? below : rows, j ? beside : columns, strip));
+                cost += (double)tiles *
+                        (200 + tile_cost(g, usual_lanes(g), usual_most, i ? below : rows, j ? beside : columns, strip));
         }
     return cost;
 }
@@ -98,6 +100,12 @@ static double held_up(int64_t tiles, double all, double one)
     return sum / COUNT(threads);
 }
 
+/* Is the result computed where it lies, from whole columns? Then a thread computes its tiles side by side. */
+static bool merges(const cpu_gemm *g, int64_t rows)
+{
+    return !g->chained && !g->swap && rows >= g->rows;
+}
+
 typedef struct cut {
     double cost;
     int64_t rows, columns, depth;
@@ -105,36 +113,59 @@ typedef struct cut {
     cpu_gemm_pack p, q;
 } cut;
 
-/* The cheaper of two copies, and its cost: each tile's by itself, `times` over, or all threads' together, once. */
-static cpu_gemm_pack copy(const cpu_gemm *g, double numbers, double times, double *cost)
+/* The cheaper of two copies, and its cost: each tile's by itself, `times` over, or all threads' together, once, and then it
+ * comes back from the third level. `each` is what a number costs. */
+static cpu_gemm_pack copy(const cpu_gemm *g, double numbers, double times, double each, double *cost)
 {
-    double once = numbers * (g->form == CPU_ROUNDED ? 0.12 : 0.2);
-    bool share = g->batches == 1 && numbers * (double)size_of(g) / (double)per(g) <= SHARED_MOST &&
-                 once + MEETING < once * times;
-    *cost += share ? once + MEETING : once * times;
+    double once = numbers * each, bytes = numbers * (double)size_of(g) / (double)per(g),
+           shared = once + MEETING + bytes / 12;
+    bool share = g->batches == 1 && bytes <= SHARED_MOST && shared < once * times;
+    *cost += share ? shared : once * times;
     return share ? CPU_SHARED : CPU_LOCAL;
+}
+
+/* What copying a number takes: least where it stays in its order, most where it is turned round. */
+static double copying(const cpu_gemm *g, bool ordered, bool turned)
+{
+    return g->form != CPU_ROUNDED ? 0.2 : ordered ? 0.08 : turned ? 0.25 : 0.12;
+}
+
+/* Cycles in which an operand's number comes to a copy, beyond what copying takes: from the memory, where it is too large for
+ * the last level. */
+static double from_memory(const cpu_gemm *g, double numbers)
+{
+    double size = (double)nilu_dtype_size(g->type);
+    return numbers * size > LAST_LEVEL ? size / 8 : 0;
 }
 
 /* What cutting into tiles of rows × columns would cost, with all that is read from further away than the second level. */
 static cut weigh(const cpu_gemm *g, bool copy_p, bool copy_q, int64_t rows, int64_t columns, int strip)
 {
     cut c = {.rows = rows, .columns = columns, .depth = g->k > 0 ? g->k : 1};
-    double size = (double)size_of(g) / (double)per(g), k = (double)g->k, lanes = (double)usual_lanes(g);
+    double size = (double)size_of(g) / (double)per(g), k = (double)g->k;
     double down = (double)ceil_div(g->rows, rows), across = (double)ceil_div(g->columns, columns), far = 0;
     double q_bytes = (double)columns * k * size, all_p = (double)g->rows * k, all_q = (double)g->columns * k;
     if (q_bytes > NEAR)
         c.depth = round_up(ceil_div(g->k, (int64_t)(q_bytes / NEAR) + 1), per(g));
-    double again = c.depth < g->k ? down : 1; /* times that q is read from afar */
+    double again = c.depth < g->k ? down : 1;                  /* times that q is read from afar */
+    double walks = merges(g, rows) && across > 2 ? 2 : across; /* and p */
+    double passes = (double)ceil_div(g->k, c.depth);
     c.keep = !copy_q && rows >= KEPT_ROWS;
-    c.p = copy_p ? copy(g, all_p, across, &far) : CPU_AS_IT_IS;
-    c.q = copy_q ? copy(g, all_q, again > 1 ? again : across < 4 ? 1 + 1 / across : 1, &far) : CPU_AS_IT_IS;
+    c.p =
+        copy_p ? copy(g, all_p, walks, copying(g, g->p.step == 1, false) + from_memory(g, all_p), &far) : CPU_AS_IT_IS;
+    again = again > 1 || !copy_q || down <= 1 ? again
+            : across < 4                      ? 1 + 1 / across
+                                              : 1; /* two threads may share a column */
+    c.q = copy_q ? copy(g, all_q, again, copying(g, false, g->q.far != 1) + from_memory(g, all_q), &far) : CPU_AS_IT_IS;
     far += across * all_p * size * ((double)g->rows * (double)c.depth * size < NEAR ? 1.0 / 60 : 1.0 / 16);
     far += all_q * size / 16 * again;
-    far += (double)g->rows * (double)g->columns * 2 / lanes * (double)ceil_div(g->k, c.depth);
+    far += (double)g->rows * (double)g->columns * passes *
+           ((double)(rows * columns * size_of(g)) < 2 * NEAR ? 0.125 : 0.5);
     far += (double)g->m * (double)g->n / (double)(g->swap ? rows : columns) * 6; /* pieces of rows of the result */
     double tiles = down * across * (double)g->batches;
     c.cost = held_up((int64_t)tiles, (grid_cost(g, rows, columns, strip) + far) * (double)g->batches,
-                     200 + tile_cost(g, usual_lanes(g), usual_most, rows, columns, strip) + far * (double)g->batches / tiles);
+                     200 + tile_cost(g, usual_lanes(g), usual_most, rows, columns, strip) +
+                         far * (double)g->batches / tiles);
     return c;
 }
 
@@ -200,6 +231,7 @@ static double look(cpu_gemm *g, bool ta, bool tb, bool swap)
     g->keep = c.keep;
     g->p.pack = c.p;
     g->q.pack = c.q;
+    g->beside = merges(g, c.rows);
     g->down = ceil_div(g->rows, c.rows);
     g->across = ceil_div(g->columns, c.columns);
     return c.cost + (swap ? (double)g->m * (double)g->n * 0.3 : 0);
