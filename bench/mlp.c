@@ -1,6 +1,7 @@
 /* Whole training steps of dense nets, on one fixed batch: samples a second, the median of some rounds.
- *     bench_mlp [threads [W1|W2|W8|W8b4|all [f32|bf16 [plan|profile]]]]
- * W1 784-512-512-10 relu, cross-entropy, batch 64, Adam; W2 784-128-10, batch 32, SGD; W8 2-3-1 tanh, batch 1 and 4, SGD. */
+ *     bench_mlp [threads [W1|W2|W8|W8b4|all|NET [f32|bf16 [plan|profile]]]]
+ * W1 784-512-512-10 relu, cross-entropy, batch 64, Adam; W2 784-128-10, batch 32, SGD; W8 2-3-1 tanh, batch 1 and 4, SGD;
+ * NET is like W1 with these units, batch and optimizer: 784-512-512-10,64,adam. */
 #include "nilu.h"
 
 #include <stdio.h>
@@ -10,9 +11,10 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+enum { MOST_UNITS = 66 };
 typedef struct net {
     const char *name;
-    int units[5]; /* ends with 0 */
+    int units[MOST_UNITS]; /* ends with 0 */
     int batch;
     const char *activation, *loss, *optimizer;
 } net;
@@ -72,7 +74,8 @@ static void profile(nilu_plan *plan, double step)
     int n = 0;
     while (nilu_plan_instruction_at(plan, n, &in))
         n++;
-    for (int s = 0; s < STEPS && n <= MOST; s++) {
+    double begin = now();
+    for (int s = 0; s < STEPS && n <= MOST && (s < 3 || now() - begin < 10); s++) {
         double seconds[MOST] = {0};
         nilu_profile_step(plan, seconds);
         for (int i = 0; i < n; i++)
@@ -80,7 +83,8 @@ static void profile(nilu_plan *plan, double step)
     }
     for (int i = 0; i < n && n <= MOST; i++)
         all += best[i];
-    printf("      us     %%  GFLOP/s   GB/s  kernel      value        (%.1f us in all, %.1f us a step)\n", all * 1e6, step * 1e6);
+    printf("      us     %%  GFLOP/s   GB/s  kernel      value        (%.1f us in all, %.1f us a step)\n", all * 1e6,
+           step * 1e6);
     for (int i = 0; i < n && n <= MOST; i++) {
         nilu_plan_instruction_at(plan, i, &in);
         printf("%8.2f %5.1f %8.1f %6.1f  %-11s %s\n", best[i] * 1e6, 100 * best[i] / all, in.flops / best[i] / 1e9,
@@ -143,8 +147,8 @@ static int measure(int threads, const net *n, const char *type, const char *show
     double step = round[COUNT(round) / 2];
     nilu_plan_summary sum;
     nilu_plan_summarise(plan, &sum);
-    printf("nilu-%s|%d|%s|%s|%.0f samples/s|%.2f us a step|%.1f GFLOP/s|best %.0f\n", nilu_isa(nl), threads, type, n->name,
-           n->batch / step, step * 1e6, sum.flops / step / 1e9, n->batch / round[0]);
+    printf("nilu-%s|%d|%s|%s|%.0f samples/s|%.2f us a step|%.1f GFLOP/s|best %.0f\n", nilu_isa(nl), threads, type,
+           n->name, n->batch / step, step * 1e6, sum.flops / step / 1e9, n->batch / round[0]);
     if (strcmp(show, "profile") == 0)
         profile(plan, step);
     free(x);
@@ -157,6 +161,23 @@ static int measure(int threads, const net *n, const char *type, const char *show
     return 0;
 }
 
+/* "784-512-10,64,adam" */
+static bool read_net(char *text, net *n)
+{
+    char *rest = text;
+    int units = 0;
+    *n = (net){.name = text, .activation = "relu", .loss = "cross_entropy"};
+    for (bool more = true; more && units < MOST_UNITS - 1; units++) {
+        n->units[units] = (int)strtol(rest + (units > 0), &rest, 10);
+        more = *rest == '-';
+    }
+    if (units < 2 || *rest != ',')
+        return false;
+    n->batch = (int)strtol(rest + 1, &rest, 10);
+    n->optimizer = rest + 1;
+    return n->batch > 0 && *rest == ',';
+}
+
 int main(int argc, char **argv)
 {
     int threads = argc > 1 ? atoi(argv[1]) : 1, failed = 0;
@@ -164,5 +185,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COUNT(nets); i++)
         if (strcmp(only, "all") == 0 || strcmp(only, nets[i].name) == 0)
             failed |= measure(threads, &nets[i], argc > 3 ? argv[3] : "f32", argc > 4 ? argv[4] : "");
+    net other;
+    if (strchr(only, ',') && read_net(argv[2], &other))
+        return measure(threads, &other, argc > 3 ? argv[3] : "f32", argc > 4 ? argv[4] : "");
     return failed;
 }
