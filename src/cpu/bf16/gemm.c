@@ -45,19 +45,29 @@ INLINE void rows_of(const bool is_float, int64_t rows, int64_t k, const void *fr
     }
 }
 
+#define SOON 24       /* steps of k that are asked for before they are read, */
+#define FAR (2 << 20) /* where all of them take more bytes than this: nothing else foresees steps that are far apart */
+
 /* Rows are adjacent: those of k and of k + 1 are threaded into each other. */
 INLINE void columns_of(const bool is_float, int64_t rows, int64_t k, const void *from, int64_t ld, uint32_t *to,
                        int64_t to_ld)
 {
     const __m512i thread = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                                             21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const int64_t size = is_float ? 4 : 2;
+    const bool far = k * ld * size > FAR;
     for (int64_t i = 0; i < k; i += 2, to += to_ld) {
         const __mmask16 second = i + 1 < k ? 0xffff : 0;
         int64_t at = i * ld, r = 0;
-        for (; r + 16 <= rows; r += 16)
+        for (; r + 16 <= rows; r += 16) {
+            if (far) {
+                __builtin_prefetch((const char *)from + (at + SOON * ld + r) * size);
+                __builtin_prefetch((const char *)from + (at + (SOON + 1) * ld + r) * size);
+            }
             _mm512_storeu_si512(to + r,
                                 _mm512_permutexvar_epi16(thread, halves(take(is_float, from, at + r, 0xffff),
                                                                         take(is_float, from, at + ld + r, second))));
+        }
         if (r < rows)
             _mm512_mask_storeu_epi32(
                 to + r, FIRST(rows - r),
