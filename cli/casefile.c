@@ -295,26 +295,26 @@ static void stops(teller *t)
     const nilu_case_file *f = &t->b->file;
     char place[2 * CLI_PLACE];
     heading(t, _(N_("Tickets, one a stop")));
-    begin(t, "lllrrrrrr");
-    cell(t, "%s", _(N_("layer")));
-    cell(t, "%s", _(N_("neuron")));
-    cell(t, "%s", _(N_("weight")));
-    cell(t, "%s", _(N_("amount")));
-    cell(t, "%s", _(N_("measured")));
-    cell(t, "%s", _(N_("weights' part")));
-    cell(t, "%s", _(N_("biases from here on")));
-    cell(t, "%s", _(N_("remainder")));
-    cell(t, "%s", _(N_("residual")));
+    static const char *const titles[] = {N_("layer"),  N_("neuron"),    N_("weight"),      N_("amount"),
+                                         N_("over"),   N_("measured"),  N_("answer then"), N_("weights"),
+                                         N_("biases"), N_("remainder"), N_("residual")};
+    begin(t, "lllrrrlrrrr");
+    for (size_t i = 0; i < COUNT(titles); i++)
+        cell(t, "%s", _(titles[i]));
     for (int i = f->stops - 1; i >= 0; i--) {
         const nilu_stop *s = &f->stop[i];
+        const nilu_suspect none = {.said = f->verdict.rival < 0 ? -1 : f->verdict.accused},
+                           *w = s->weights ? &s->weight[0] : &none;
         double tickets = printed(t->b, cli_in_units(t->b, s->tickets)),
                biases = printed(t->b, cli_in_units(t->b, s->biases));
         int d = decimals(t->b);
         cell(t, "%s", s->name);
         cell(t, "%s", s->neurons ? cli_place(t->b, i, s->neuron[0].neuron, place) : "");
-        cell(t, "%s", s->weights ? cli_weight_place(t->b, &s->weight[0], place) : "");
-        cell(t, "%.*f", d, printed(t->b, cli_in_units(t->b, s->weights ? s->weight[0].amount : 0)));
-        change(t, s->weights ? s->weight[0].measured : 0);
+        cell(t, "%s", s->weights ? cli_weight_place(t->b, w, place) : "");
+        cell(t, "%.*f", d, printed(t->b, cli_in_units(t->b, w->amount)));
+        cell(t, "%.1f", w->over);
+        change(t, w->measured);
+        answer_then(t, w);
         cell(t, "%.*f", d, tickets);
         cell(t, "%.*f", d, biases);
         cell(t, "%.*f", d, printed(t->b, shown_gap(t->b) - tickets - biases));
@@ -322,8 +322,9 @@ static void stops(teller *t)
     }
     end(t);
     say(t,
-        _(N_("In every line weights' part + biases from here on + remainder = %.*f; residual is the remainder before "
-             "rounding.")),
+        _(N_("The ticket is for the weight: its part in the gap, how far it is from what is usual, what mending it "
+             "did. In every line "
+             "weights + biases (from this layer on) + remainder = %.*f; residual is the remainder before rounding.")),
         decimals(t->b), shown_gap(t->b));
 }
 

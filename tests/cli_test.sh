@@ -137,7 +137,7 @@ has "largest error"
 try "blame for an answer" "$nilu" blame things --sample train:3 --sanity
 has "who held the wheel"
 has "Weights that over-reacted"
-has "In every line"
+has "The ticket is for the weight"
 try "blame for a picture, as a page" "$nilu" blame drawn --sample train:0 --html case.html --top 3
 has "Restoring"
 cp case.html out
