@@ -54,6 +54,12 @@ static nilu_status from_data(cli_site *s, const cli_building *b)
     const nilu_data_info *d = nilu_data_about(s->data);
     if (d->task == NILU_TASK_NONE)
         return cli_fail(s->c, NILU_E_DATA, _(N_("%s: %s has no target; name it with --target")), s->c->command->name, b->data);
+    nilu_model *own = NULL;
+    NILU_TRY(nn_for_pictures(s->model, d->height, d->width, d->channels, &own));
+    if (own) {
+        nilu_model_free(s->model);
+        s->model = own;
+    }
     s->input = NILU_SHAPE(d->features);
     s->outputs = d->outputs;
     s->task = d->task;

@@ -252,7 +252,7 @@ NILU_API nilu_status nilu_grad(nilu_tensor *y, int n, nilu_tensor *const *wrt, n
 /* The same from a y of any shape with the error `dy` (y's dtype and shape) given: grads[i] = dyᵀ · d y / d wrt[i]. */
 NILU_API nilu_status nilu_grad_from(nilu_tensor *y, nilu_tensor *dy, int n, nilu_tensor *const *wrt,
                                     nilu_tensor **grads);
-/* All parameters that y depends on, in the order in which they were made: fills `out` with at most `room` of them and
+/* All parameters that y depends on other than through stop_gradient, in the order in which they were made: fills `out` with at most `room` of them and
  * returns how many there are. */
 NILU_API int nilu_params_of(nilu_tensor *y, int room, nilu_tensor **out);
 
@@ -478,7 +478,11 @@ typedef struct nilu_model_training {
 /* A model from a YAML file, from YAML text (`name` stands for the file in errors), or from a chain of layers on one line,
  * separated by commas: "512 relu, dropout 0.2, 512 relu". A layer is written `kind arguments key=value …`; a number alone
  * means dense. Kinds: dense UNITS [ACTIVATION] [init=NAME] [bias=false], dropout RATE, flatten, every activation
- * (leaky_relu SLOPE, elu ALPHA), add, mul, concat; all take name=NAME and from=LAYER[,LAYER…]. A file has `layers`, a list
+ * (leaky_relu SLOPE, elu ALPHA), add, mul, concat; layers for pictures: conv FILTERS KERNEL [ACTIVATION] [stride=1]
+ * [padding=0 or same] [dilation=1] [groups=1] [init=NAME] [bias=false], pool max|avg KERNEL|global [stride=KERNEL]
+ * [padding=0], adaptive_pool max|avg SIZE, upsample FACTOR [nearest|linear|corners], pad PLACES
+ * [zeros|reflect|replicate|circular], channels_first, batchnorm [momentum=0.1] [eps=1e-5] [frozen=true], layernorm and
+ * rmsnorm (over the last axis), groupnorm GROUPS|channels; all take name=NAME and from=LAYER[,LAYER…]. A file has `layers`, a list
  * of such lines or of mappings {dense: 512, activation: relu, name: a, from: x}, and may have `input` (shape of a sample,
  * [784]), `inputs` ({x: [784], z: [10]}), `output` (the layer that is the result), `init`, `loss`, `train`.
  * A layer reads the one before it unless `from` says otherwise. Errors: MODEL, with file and line and what was probably

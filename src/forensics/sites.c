@@ -95,7 +95,7 @@ nilu_status forensics_build(nilu *nl, const nilu_model *model, int64_t n, int64_
     *g = nilu_graph_new(nl);
     if (!*g)
         return NILU_E_NO_MEMORY;
-    nilu_tensor *x = nilu_input(*g, "x", NILU_F32, NILU_SHAPE(n, features));
+    nilu_tensor *x = nilu_input(*g, "x", NILU_F32, nn_input_shape(model, n, features));
     nilu_status status = nilu_graph_status(*g);
     if (status == NILU_OK)
         status = nilu_model_build(model, x, outputs, false, y);

@@ -2,7 +2,7 @@
  * made; each node's rule turns the error at its outputs into the errors at its inputs, and errors that reach a value by
  * several ways are added. Only nodes between y and what was asked for are visited, so nothing is built for the first
  * layer's input or below frozen layers. */
-#include "graph/graph.h"
+#include "ops/ops.h"
 
 #include <string.h>
 
@@ -176,7 +176,7 @@ int nilu_params_of(nilu_tensor *y, int room, nilu_tensor **out)
     }
     seen[y->node->id] = true;
     for (int id = y->node->id; id >= 0; id--)
-        for (int k = 0; seen[id] && k < g->node[id]->nin; k++)
+        for (int k = 0; seen[id] && k < g->node[id]->nin && g->node[id]->op != &nilu_op_stop_gradient; k++)
             seen[g->node[id]->in[k]->node->id] = true;
     for (int id = 0; id <= y->node->id; id++)
         if (seen[id] && g->node[id]->op == &graph_op_param) {

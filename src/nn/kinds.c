@@ -9,6 +9,12 @@ static nilu_tensor *dense(const nn_site *s)
     const nn_value *v = s->layer->value;
     int64_t units = v[0].number == NN_AUTO ? s->outputs : (int64_t)v[0].number;
     const char *act = v[1].activation ? v[1].activation->name : NULL, *init = v[2].text ? v[2].text : s->model->init;
+    if (s->in[0] && s->in[0]->shape.rank > 3) {
+        char dims[BASE_SHAPE_TEXT];
+        graph_fail(s->g, NILU_E_MODEL, N_("%s: %s reads pictures %s; write flatten or pool avg global before it"), s->layer->where, s->layer->name,
+                   base_shape_text(s->in[0]->shape, dims));
+        return NULL;
+    }
     if (units == 0) {
         graph_fail(s->g, NILU_E_MODEL, N_("%s: %s is as wide as the data's target, which is not known here; write a number "
                                           "instead of auto"), s->layer->where, s->layer->name);
@@ -71,18 +77,53 @@ static nilu_tensor *concat(const nn_site *s)
 }
 
 #define MOST 2147483648.0
+#define LONG 32768.0 /* of a kernel and what moves it */
+static const char *const pools[] = {"max", "avg", NULL}, *const ways[] = {"nearest", "linear", "corners", NULL},
+                        *const paddings[] = {"zeros", "reflect", "replicate", "circular", NULL};
+#define EPS {"eps", ARG_REAL, .low = 0, .high = 1}
 static const nn_kind kinds[] = {
     {"dense", "fc",
-     {{"units", ARG_COUNT, .required = true, .automatic = true, .low = 1, .high = MOST},
+     {{"units", ARG_COUNT, .required = true, .word = "auto", .low = 1, .high = MOST},
       {"activation", ARG_ACTIVATION},
       {"init", ARG_INIT},
       {"bias", ARG_TRUTH}},
-     .build = dense},
-    {"dropout", "dropout", {{"rate", ARG_REAL, .required = true, .low = 0, .high = 1}}, .build = dropout},
+     .example = "512", .build = dense},
+    {"dropout", "dropout", {{"rate", ARG_REAL, .required = true, .low = 0, .high = 1}}, .example = "0.2", .build = dropout},
     {"flatten", "flatten", .build = flatten},
     {"add", "add", .merges = true, .build = add},
     {"mul", "mul", .merges = true, .build = mul},
     {"concat", "concat", .merges = true, .build = concat},
+    {"conv", "conv",
+     {{"filters", ARG_COUNT, .required = true, .low = 1, .high = MOST},
+      {"kernel", ARG_COUNT, .required = true, .low = 1, .high = LONG},
+      {"activation", ARG_ACTIVATION},
+      {"stride", ARG_COUNT, .low = 1, .high = LONG},
+      {"padding", ARG_COUNT, .word = "same", .low = 0, .high = LONG},
+      {"dilation", ARG_COUNT, .low = 1, .high = LONG},
+      {"groups", ARG_COUNT, .low = 1, .high = MOST},
+      {"init", ARG_INIT},
+      {"bias", ARG_TRUTH}},
+     .pictures = true, .example = "32 3", .build = nn_conv},
+    {"pool", "pool",
+     {{"kind", ARG_CHOICE, .required = true, .choice = pools},
+      {"kernel", ARG_COUNT, .required = true, .word = "global", .low = 1, .high = LONG},
+      {"stride", ARG_COUNT, .low = 1, .high = LONG},
+      {"padding", ARG_COUNT, .low = 0, .high = LONG}},
+     .pictures = true, .example = "max 2", .build = nn_pool},
+    {"adaptive_pool", "pool",
+     {{"kind", ARG_CHOICE, .required = true, .choice = pools}, {"size", ARG_COUNT, .required = true, .low = 1, .high = LONG}},
+     .pictures = true, .example = "avg 7", .build = nn_adaptive},
+    {"batchnorm", "norm", {{"momentum", ARG_REAL, .low = 0, .high = 1.0000001}, EPS, {"frozen", ARG_TRUTH}}, .build = nn_batchnorm},
+    {"layernorm", "norm", {EPS}, .build = nn_layernorm},
+    {"rmsnorm", "norm", {EPS}, .build = nn_rmsnorm},
+    {"groupnorm", "norm", {{"groups", ARG_COUNT, .required = true, .word = "channels", .low = 1, .high = MOST}, EPS}, .example = "8", .build = nn_groupnorm},
+    {"upsample", "upsample",
+     {{"factor", ARG_REAL, .required = true, .low = 1e-6, .high = LONG}, {"how", ARG_CHOICE, .choice = ways}},
+     .pictures = true, .example = "2", .build = nn_upsample},
+    {"pad", "pad",
+     {{"places", ARG_COUNT, .required = true, .low = 0, .high = LONG}, {"kind", ARG_CHOICE, .choice = paddings}},
+     .pictures = true, .example = "2", .build = nn_pad},
+    {"channels_first", "channels_first", .build = nn_channels_first},
 };
 
 static const nn_kind activation_kind = {"activation", NULL, .build = activation};

@@ -79,11 +79,22 @@ static nilu_status read_value(const nilu_model *m, const char *kind, const nn_ar
             return nn_fail(m, w->where, N_("%s: %s is true or false, not %s"), kind, a->name, w->text);
         v->number = w->text[0] == 't';
         return NILU_OK;
+    case ARG_CHOICE: {
+        char list[128] = "";
+        for (int i = 0, n = 0; a->choice[i]; i++) {
+            if (strcmp(w->text, a->choice[i]) == 0) {
+                v->number = i;
+                return NILU_OK;
+            }
+            n += snprintf(list + n, sizeof list - (size_t)n, "%s%s", i ? ", " : "", a->choice[i]);
+        }
+        return nn_fail(m, w->where, N_("%s: %s is one of %s, not %s"), kind, a->name, list, w->text);
+    }
     case ARG_COUNT:
     case ARG_REAL:
         break;
     }
-    if (a->automatic && strcmp(w->text, "auto") == 0) {
+    if (a->word && strcmp(w->text, a->word) == 0) {
         v->number = NN_AUTO;
         return NILU_OK;
     }
@@ -96,17 +107,28 @@ static nilu_status read_value(const nilu_model *m, const char *kind, const nn_ar
     return NILU_OK;
 }
 
+/* Could a word without key be this argument? Truths and initial values never stand without their name. */
+static bool stands_for(const nn_arg *a, const nn_word *w)
+{
+    double unused;
+    bool number = nn_number(w->text, &unused) || (a->word && strcmp(w->text, a->word) == 0);
+    return ((a->kind == ARG_COUNT || a->kind == ARG_REAL) && number) || ((a->kind == ARG_ACTIVATION || a->kind == ARG_CHOICE) && !number);
+}
+
 /* The argument that a word stands for: its index, -1 for one that the kind does not have. */
 static int argument_of(const nn_kind *k, const nn_word *w, const bool *said)
 {
+    int first = -1;
     for (int i = 0; i < NN_MAX_ARGS && k->arg[i].name; i++) {
         if (w->key && strcmp(w->key, k->arg[i].name) == 0)
             return i;
-        /* Only numbers and activations stand without their name. */
-        if (!w->key && !said[i] && (k->arg[i].kind == ARG_COUNT || k->arg[i].kind == ARG_REAL || k->arg[i].kind == ARG_ACTIVATION))
+        if (w->key || said[i] || k->arg[i].kind == ARG_TRUTH || k->arg[i].kind == ARG_INIT)
+            continue;
+        if (k->arg[i].required || stands_for(&k->arg[i], w))
             return i;
+        first = first < 0 ? i : first; /* whose complaint is heard */
     }
-    return -1;
+    return first;
 }
 
 static nilu_status no_such_argument(const nilu_model *m, const char *kind, const nn_kind *k, const nn_word *w)
@@ -250,7 +272,7 @@ static nilu_status read_arguments(nilu_model *m, nn_layer *l, const nn_words *wo
     for (int a = 0; a < NN_MAX_ARGS && l->kind->arg[a].name; a++)
         if (l->kind->arg[a].required && !said[a])
             return nn_fail(m, l->where, N_("%s: %s is missing; write for example %s %s"), kind, l->kind->arg[a].name, kind,
-                           l->kind->arg[a].kind == ARG_COUNT ? "512" : "0.2");
+                           l->kind->example);
     return NILU_OK;
 }
 

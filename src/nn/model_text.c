@@ -16,11 +16,14 @@ static nilu_status value_text(nilu *nl, base_buffer *b, const nn_arg *a, const n
         return NILU_OK;
     if (a->kind == ARG_TRUTH)
         return base_appendf(nl, b, " %s=%s", a->name, v->number != 0 ? "true" : "false");
-    if (a->automatic && v->number == NN_AUTO)
-        return base_appendf(nl, b, " auto");
+    const char *key = a->required ? "" : a->name, *is = a->required ? "" : "=";
+    if (a->word && v->number == NN_AUTO)
+        return base_appendf(nl, b, " %s%s%s", key, is, a->word);
+    if (a->kind == ARG_CHOICE)
+        return base_appendf(nl, b, " %s%s%s", key, is, a->choice[(int)v->number]);
     if (a->kind == ARG_COUNT)
-        return base_appendf(nl, b, " %lld", (long long)v->number);
-    return base_appendf(nl, b, " %s", nn_number_text(v->number, number));
+        return base_appendf(nl, b, " %s%s%lld", key, is, (long long)v->number);
+    return base_appendf(nl, b, " %s%s%s", key, is, nn_number_text(v->number, number));
 }
 
 static nilu_status layer_text(const nilu_model *m, base_buffer *b, const nn_layer *l)

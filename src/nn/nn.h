@@ -8,7 +8,7 @@
 
 #include "graph/graph.h"
 
-#define NN_MAX_ARGS 4
+#define NN_MAX_ARGS 9
 #define NN_MAX_NAME 64
 
 /* ---- activations and initial values: tables of names */
@@ -35,12 +35,14 @@ typedef struct nn_value {
 } nn_value;
 #define NN_AUTO (-1.0)
 
-typedef enum nn_arg_kind { ARG_COUNT, ARG_REAL, ARG_TRUTH, ARG_ACTIVATION, ARG_INIT } nn_arg_kind;
+typedef enum nn_arg_kind { ARG_COUNT, ARG_REAL, ARG_TRUTH, ARG_ACTIVATION, ARG_INIT, ARG_CHOICE } nn_arg_kind;
 typedef struct nn_arg {
     const char *name;
     nn_arg_kind kind;
-    bool required, automatic; /* automatic: the word auto may stand for it */
+    bool required;
+    const char *word;         /* that may stand for it, as auto: NN_AUTO; NULL: none */
     double low, high;         /* low <= value < high */
+    const char *const *choice; /* its words, NULL at the end; the value is the word's number */
 } nn_arg;
 
 typedef struct nn_layer nn_layer;
@@ -58,6 +60,8 @@ typedef struct nn_kind {
     const char *name, *prefix; /* prefix of the names it is given: fc for dense */
     nn_arg arg[NN_MAX_ARGS];   /* in the order of positional arguments */
     bool merges;               /* reads two or more */
+    bool pictures;             /* reads pictures */
+    const char *example;       /* its arguments, where one is required */
     nilu_tensor *(*build)(const nn_site *s);
 } nn_kind;
 const nn_kind *nn_kind_find(const char *name); /* activations too: they share one kind */
@@ -131,5 +135,22 @@ nilu_status nn_words_add(const nilu_model *m, nn_words *words, const char *key, 
 void nn_words_free(nilu *nl, nn_words *words);
 /* Adds the layer that the words describe; the first says its kind. */
 nilu_status nn_layer_read(nilu_model *m, const nn_words *words, const char *where);
+
+/* ---- layers for pictures: pictures.c */
+nilu_tensor *nn_conv(const nn_site *s);
+nilu_tensor *nn_pool(const nn_site *s);
+nilu_tensor *nn_adaptive(const nn_site *s);
+nilu_tensor *nn_upsample(const nn_site *s);
+nilu_tensor *nn_pad(const nn_site *s);
+nilu_tensor *nn_channels_first(const nn_site *s);
+nilu_tensor *nn_batchnorm(const nn_site *s);
+nilu_tensor *nn_layernorm(const nn_site *s);
+nilu_tensor *nn_rmsnorm(const nn_site *s);
+nilu_tensor *nn_groupnorm(const nn_site *s);
+/* *own: the model with the shape of the data's pictures as that of its input, if it has layers that want pictures and does
+ * not say; else NULL. Freed by nilu_model_free. */
+nilu_status nn_for_pictures(const nilu_model *m, int height, int width, int channels, nilu_model **own);
+/* Of n samples of so many features: as the model's one input says, if it has as many numbers, else [n, features]. */
+nilu_shape nn_input_shape(const nilu_model *m, int64_t n, int64_t features);
 
 #endif

@@ -8,15 +8,10 @@
 static nilu_status add_input(const train_net *net, nilu_graph *g, int64_t n, nilu_tensor **x)
 {
     const nn_input *in = &net->model->input[0];
-    nilu_shape s = NILU_SHAPE(n, net->data->features);
     if (net->model->ninput != 1)
         return base_fail(net->nl, NILU_E_MODEL, N_("%s: the model has %d inputs, but samples of %s are one array; leave one input"),
                          net->model->file, net->model->ninput, net->data->name);
-    if (in->shaped && in->shape.rank < NILU_MAX_RANK && base_count(in->shape) == net->data->features) {
-        s.rank = in->shape.rank + 1;
-        memcpy(s.dim + 1, in->shape.dim, (size_t)in->shape.rank * sizeof *s.dim);
-    }
-    *x = nilu_input(g, in->name, NILU_F32, s);
+    *x = nilu_input(g, in->name, NILU_F32, nn_input_shape(net->model, n, net->data->features));
     return graph_report(g);
 }
 

@@ -274,7 +274,9 @@ nilu_status nilu_train(nilu *nl, const nilu_model *model, nilu_data *data, const
     nilu_status status = t ? NILU_OK : NILU_E_NO_MEMORY;
     if (status == NILU_OK && !model)
         status = nilu_model_for(nl, data, &own);
-    j.model = model ? model : own;
+    if (status == NILU_OK && model)
+        status = nn_for_pictures(model, j.about->height, j.about->width, j.about->channels, &own);
+    j.model = own ? own : model;
     j.at = (record_position){.last_loss = NAN, .best_loss = INFINITY};
     if (status == NILU_OK)
         status = train_new(&j, t, &r);

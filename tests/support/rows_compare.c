@@ -9,6 +9,7 @@ static const struct {
 } f32_tolerance[] = {
     {"sum", 2e-6},          {"mean", 2e-6},
     {"matmul", 2e-6},       {"prod", 2e-5},
+    {"conv", 2e-6},         {"conv_transpose", 2e-6}, {"conv_weight", 2e-6},
     {"logsumexp", 1e-6},    {"softmax", 2e-6},
     {"log_softmax", 1e-6},  {"scatter_add", 1e-6},
     {"softmax_xent", 2e-6}, {"softmax_xent_grad", 2e-6},
