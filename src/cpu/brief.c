@@ -15,6 +15,13 @@ typedef struct called {
     void *local;
 } called;
 
+/* One number of any type from others, as the kernel and the reference compute it. */
+typedef struct number {
+    const nilu_call *c;
+    ops_scalar_fn f; /* NULL: it stays as it is */
+    double p[2];
+} number;
+
 struct cpu_brief {
     nilu *nl;
     const cpu_isa *isa;
@@ -253,6 +260,35 @@ static bool add_chain(cpu_brief *b, const nilu_call *c, uint32_t ragged)
     return all;
 }
 
+static void compute_number(const cpu_step *s, float *const *at, const int64_t *ld, int64_t rows, int64_t columns)
+{
+    const number *x = ((const cpu_brief_op *)(const void *)s)->data;
+    const nilu_call *c = x->c;
+    const double first = call_get(c, 0, 0);
+    (void)at, (void)ld, (void)rows, (void)columns;
+    call_put(c, 0, 0,
+             x->f ? x->f(first, c->nin > 1 ? call_get(c, 1, 0) : 0, c->nin > 2 ? call_get(c, 2, 0) : 0, x->p) : first);
+}
+
+static bool add_number(cpu_brief *b, const nilu_call *c)
+{
+    bool single = c->out[0].n == 1;
+    for (int k = 0; k < c->nin; k++)
+        single &= c->in[k].n == 1;
+    cpu_brief_op *o = single ? add_op(b, compute_number, 0, 0) : NULL;
+    number *x = o ? base_calloc(b->nl, 1, sizeof *x) : NULL;
+    if (!x) {
+        b->status = o ? NILU_E_NO_MEMORY : b->status;
+        return false;
+    }
+    x->c = c;
+    x->f = ops_scalar(c->op);
+    if (x->f)
+        ops_params(c->node, x->p);
+    o->data = x;
+    return true;
+}
+
 /* Steps for the instruction, if there are some. */
 static bool convert(cpu_brief *b, const cpu_kernel *k, const nilu_call *c, uint32_t ragged)
 {
@@ -262,6 +298,8 @@ static bool convert(cpu_brief *b, const cpu_kernel *k, const nilu_call *c, uint3
             read_argument(o, 0, &c->in[0], true);
         return o != NULL;
     }
+    if (k == &cpu_kernel_plain || k == &cpu_kernel_cast)
+        return add_number(b, c);
     if (!is_tiny(c))
         return false;
     if (k == &cpu_kernel_gemm)

@@ -167,7 +167,8 @@ void cpu_program_fold(const cpu_program *p, const nilu_call *c, int64_t down, in
 /* ---- brief section: what a plan does, as one list of calls on known places, for plans of so few numbers that to look for
  * what to do would cost more than to do it. Where no array of an instruction has more than sixteen numbers, each is one
  * vector, and the instruction some steps on these: those of its tape, and the products, spreads and sums of isa/brief.c.
- * They compute the same bits as the kernels. Other instructions are called as ever. */
+ * What makes one number of any type from others needs no blocks either. All compute the same bits as the kernels. Other
+ * instructions are called as ever. */
 typedef struct cpu_brief_op {
     cpu_step step; /* first: a step that needs more than places finds its op from it */
     void *data;
