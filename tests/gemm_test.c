@@ -423,8 +423,11 @@ static void training_steps(void **state)
     }
 }
 
-int main(void)
+/* Argument: a test; default: all. */
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks),
         cmocka_unit_test(transposes),

@@ -717,8 +717,11 @@ static int unmake(void **state)
     return 0;
 }
 
-int main(void)
+/* Argument: a test; default: all. */
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exclusive_or),          cmocka_unit_test(clouds_and_curves),
         cmocka_unit_test(every_loss_of_classes), cmocka_unit_test(scores_by_hand),
