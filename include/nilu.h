@@ -1063,6 +1063,35 @@ NILU_API const float *nilu_lesson_before(const nilu_lesson *lesson, const char *
 NILU_API const float *nilu_lesson_after(const nilu_lesson *lesson, const char *name);
 NILU_API double nilu_lesson_rate(const nilu_lesson *lesson); /* learning rate of the last lesson */
 
+/* The relay: what a layer handed on and what came back, as 2-norms over the layer. */
+typedef struct nilu_relay {
+    const char *name, *activation;
+    int64_t in, out, open;                 /* open: neurons whose slope is not 0 */
+    double x, z, a, slope;                 /* slope: mean of f'(z) */
+    double received, delta, passed;
+    double weight_gradient, bias_gradient; /* |x| |delta|, which is exact for one sample; |delta|, 0 without bias */
+} nilu_relay;
+/* Layer `layer` of the sample that the scene shows; false if there is none. Texts are the scene's. */
+NILU_API bool nilu_relay_of(nilu_scene *scene, int layer, nilu_start start, nilu_relay *out);
+
+typedef enum nilu_leg_kind {
+    NILU_LEG_START,  /* the start, or an op without weights, hands the error to an output; norm: what is received */
+    NILU_LEG_BACK,   /* a reader's error times its transposed weights; norm: what is received */
+    NILU_LEG_SLOPE,  /* times f'(z); norm: the error at z */
+    NILU_LEG_UPDATE  /* the weights' gradient, and their update; norm: the gradient */
+} nilu_leg_kind;
+typedef struct nilu_leg {
+    nilu_leg_kind kind;
+    int layer, reader;  /* reader: of NILU_LEG_BACK, the layer whose weights it goes through; else -1 */
+    const char *via;    /* of NILU_LEG_START: the op, NULL: the start itself */
+    double norm;
+    int instruction;    /* of the lesson's plan; -1: none does that alone, or there is no plan */
+    const char *kernel; /* of that instruction; "" where there is none */
+} nilu_leg;
+/* The journey back, leg by leg in the order in which it is made: from the start to every weight. Fills at most `room` of leg[];
+ * *n says how many there are. `lesson` (may be NULL) is what has the plan: the run's own step on the sample. */
+NILU_API nilu_status nilu_journey(nilu_scene *scene, const nilu_lesson *lesson, nilu_start start, int room, nilu_leg *leg, int *n);
+
 /* Other worlds: the network run once with `worlds` changes at a time, each in a row of its own, in f32. */
 typedef struct nilu_whatif nilu_whatif;
 NILU_API nilu_status nilu_whatif_new(nilu *nl, const nilu_model *model, const nilu_store *weights, int64_t features,

@@ -136,6 +136,10 @@ static void test_train_and_eval(void **state)
     o = last_line("explain", "things --sample train:3 --layer fc1", "result", 0);
     needs(o, "layer neuron z a received slope delta said heard own passed truth accused optimizer rate");
     json_decref(o);
+    o = last_line("trace", "things --sample train:3", "result", 0);
+    needs(o, "run sample start loss gap layers legs");
+    assert_int_equal(json_array_size(json_object_get(o, "layers")), 2);
+    json_decref(o);
     json_decref(last_line("explain", "line --sample train:3 --start gap", "result", 0));
     o = last_line("predict", "things things.csv --all", "result", 0);
     assert_int_equal(json_integer_value(json_object_get(o, "rows")), 90);

@@ -174,6 +174,19 @@ has "Right."
 "$nilu" explain things --layer fc1 --neuron 1 --quiz --answer 12345 >out 2>err
 test $? -eq 5
 ok $? "a wrong answer exits with 5"
+try "trace" "$nilu" trace things --sample train:3
+has "#"
+has "gemm"
+has "update fc2.W"
+for flow in text mermaid svg html; do
+    try "trace as $flow" "$nilu" trace things --flow $flow
+done
+has "</html>"
+try "trace of a layer" "$nilu" trace line --layer fc1 --start gap
+has "f'(z)"
+try "trace of a picture as a page" "$nilu" trace drawn --out journey.html
+grep -q "<svg" journey.html && grep -q "data:image/png" journey.html
+ok $? "  ... with drawing and picture"
 try "predict" "$nilu" predict things things.csv
 test "$(wc -l <out)" -eq 151
 ok $? "  ... a line a sample and one for the file"
@@ -317,6 +330,8 @@ refuses 3 "there is no such sample" "$nilu" blame things --sample train:100000
 refuses 3 "is no run" "$nilu" eval pictures
 refuses 2 "RUN is missing" "$nilu" explain
 refuses 1 "there is no layer fc9; did you mean fc" "$nilu" explain things --layer fc9
+refuses 1 "there is no layer fc9" "$nilu" trace things --layer fc9
+refuses 1 "cannot be" "$nilu" trace things --out nowhere/page.html
 refuses 3 "neuron 99: the layer has" "$nilu" explain things --layer fc1 --neuron 99
 refuses 3 "there is no such sample" "$nilu" explain things --sample train:100000
 refuses 1 "neither a sample of" "$nilu" explain things --sample tset:1

@@ -358,6 +358,71 @@ static void lessons_are_steps(void **state)
     nilu_free(nl);
 }
 
+/* From the loss through every layer, last layer first; each leg names the instruction that did it. */
+static void journeys_reach_every_weight(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    nilu_model *model;
+    nilu_store *weights = nilu_store_new(nl);
+    nilu_scene *scene;
+    nilu_lesson *lesson;
+    nilu_leg leg[16];
+    nilu_relay r;
+    nilu_layer_view l;
+    float x[20];
+    int n;
+    for (int i = 0; i < 20; i++)
+        x[i] = (float)base_normal((base_key){3, 5}, (uint64_t)i);
+    assert_ok(nl, nilu_model_chain(nl, "30 tanh, 25 relu, dense auto", &model));
+    nilu_graph *g = nilu_graph_new(nl);
+    nilu_tensor *y;
+    nilu_plan *plan;
+    assert_ok(nl, nilu_model_build(model, nilu_input(g, "x", NILU_F32, NILU_SHAPE(1, 20)), 4, false, &y));
+    assert_ok(nl, nilu_compile(g, weights, 1, &y, NULL, &plan));
+    nilu_plan_free(plan);
+    nilu_graph_free(g);
+    assert_ok(nl, nilu_scene_new(nl, model, weights, 20, 4, NULL, &scene));
+    assert_ok(nl, nilu_lesson_new(nl, model, weights, NULL, 20, 4, NULL, NULL, &lesson));
+    assert_ok(nl, nilu_scene_look(scene, x, 2, NULL, -1));
+    assert_ok(nl, nilu_journey(scene, lesson, NILU_FROM_LOSS, 16, leg, &n));
+    static const struct {
+        nilu_leg_kind kind;
+        int layer, reader;
+    } want[] = {{NILU_LEG_START, 2, -1}, {NILU_LEG_UPDATE, 2, -1}, {NILU_LEG_BACK, 1, 2},   {NILU_LEG_SLOPE, 1, -1},
+                {NILU_LEG_UPDATE, 1, -1}, {NILU_LEG_BACK, 0, 1},    {NILU_LEG_SLOPE, 0, -1}, {NILU_LEG_UPDATE, 0, -1}};
+    assert_int_equal(n, COUNT(want));
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(leg[i].kind, want[i].kind);
+        assert_int_equal(leg[i].layer, want[i].layer);
+        assert_int_equal(leg[i].reader, want[i].reader);
+        if (leg[i].instruction < 0 || !*leg[i].kernel)
+            fail_msg("leg %d has no instruction", i);
+    }
+    assert_true(leg[2].instruction < leg[5].instruction); /* back through fc3 before back through fc2 */
+    assert_true(nilu_relay_of(scene, 1, NILU_FROM_LOSS, &r) && nilu_scene_layer(scene, 1, NILU_FROM_LOSS, &l));
+    double delta = 0, gradient = 0;
+    int64_t open = 0;
+    for (int j = 0; j < 25; j++) {
+        delta += l.delta[j] * l.delta[j];
+        open += l.z[j] > 0;
+        for (int i = 0; i < 30; i++)
+            gradient += l.x[i] * l.delta[j] * l.x[i] * l.delta[j];
+    }
+    assert_near(r.delta, sqrt(delta), 1e-14);
+    assert_near(r.weight_gradient, sqrt(gradient), 1e-14);
+    assert_int_equal(r.open, open);
+    assert_false(nilu_relay_of(scene, 3, NILU_FROM_LOSS, &r));
+    assert_ok(nl, nilu_journey(scene, NULL, NILU_FROM_GAP, 2, leg, &n)); /* the gap updates nothing */
+    assert_int_equal(n, 5);
+    assert_int_equal(leg[0].instruction, -1);
+    nilu_lesson_free(lesson);
+    nilu_scene_free(scene);
+    nilu_store_free(weights);
+    nilu_model_free(model);
+    nilu_free(nl);
+}
+
 static nilu_status explain_once(nilu *nl, void *user)
 {
     const net *n = user;
@@ -385,7 +450,18 @@ static nilu_status explain_once(nilu *nl, void *user)
         report_explain(&s, &e, &names, lesson, "adam");
         report_sheet_page(&s, &r);
         report_matrix_page(&e, &names, &r);
-        status = r.status;
+        nilu_leg leg[16];
+        int legs = 0;
+        status = nilu_journey(scene, lesson, NILU_FROM_LOSS, 16, leg, &legs);
+        report_journey j = {scene, NILU_FROM_LOSS, 1, 1, legs, leg, "adam"};
+        if (status == NILU_OK)
+            report_journey_svg(&j, false, &r);
+        if (status == NILU_OK)
+            status = r.status;
+        if (status == NILU_OK)
+            status = report_journey_text(&j, nl, false, &text);
+        if (status == NILU_OK)
+            status = report_journey_mermaid(&j, nl, &text);
         if (status == NILU_OK)
             status = report_sheet_text(&s, false, "", "", &text);
         if (status == NILU_OK)
@@ -420,6 +496,7 @@ int main(void)
         cmocka_unit_test(every_line_can_be_done_again),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(lessons_are_steps),
+        cmocka_unit_test(journeys_reach_every_weight),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("explain", tests, NULL, NULL);

@@ -106,5 +106,6 @@ int forensics_scene_readers(const nilu_scene *s, int from, forensics_path *path,
 const forensics_site *forensics_scene_site(const nilu_scene *s, int i);
 const nilu_scene_options *forensics_scene_options(const nilu_scene *s);
 nilu *forensics_scene_context(const nilu_scene *s);
+const nilu_plan *forensics_lesson_plan(const nilu_lesson *l);
 
 #endif

@@ -131,3 +131,8 @@ double nilu_lesson_rate(const nilu_lesson *l)
 {
     return base_load(nilu_fetched_dtype(l->plan, 0), nilu_fetched(l->plan, 0), 0);
 }
+
+const nilu_plan *forensics_lesson_plan(const nilu_lesson *l)
+{
+    return l->plan;
+}

@@ -35,7 +35,7 @@ static const char style[] =
     "td.r{font-variant-numeric:tabular-nums;white-space:nowrap}"
     "tr:last-child td{border-bottom:0}"
     ".sums td{border:0;padding:.14rem .35rem}"
-    ".sums td:first-child{padding-left:0;padding-right:1.4rem}"
+    ".sums td:first-child{padding-left:0;padding-right:1.4rem;white-space:nowrap}"
     ".sums .n{text-align:right;white-space:nowrap;font-size:.93em}"
     ".sums .op{color:var(--soft);padding:.14rem .1rem}"
     ".sums .total td{border-top:1px solid var(--soft);font-weight:600}"
@@ -44,13 +44,16 @@ static const char style[] =
     "img{image-rendering:pixelated;max-width:100%;height:auto;border-radius:3px}"
     ".row{display:flex;flex-wrap:wrap;gap:1.2rem;align-items:flex-start}"
     "svg{max-width:100%;height:auto;display:block}"
+    ".wide>svg{min-width:40rem}"
     "svg text{font-family:inherit}"
     ".f-ink{fill:var(--ink)}.f-soft{fill:var(--soft)}.f-rule{fill:var(--rule)}.f-paper{fill:var(--paper)}.f-tint{fill:var(--tint)}"
     ".f-good{fill:var(--good)}.f-bad{fill:var(--bad)}.f-mark{fill:var(--mark)}"
     ".s-ink{stroke:var(--ink)}.s-soft{stroke:var(--soft)}.s-rule{stroke:var(--rule)}.s-paper{stroke:var(--paper)}"
     ".s-tint{stroke:var(--tint)}.s-good{stroke:var(--good)}.s-bad{stroke:var(--bad)}.s-mark{stroke:var(--mark)}"
     "footer{margin-top:3.5rem;padding-top:.8rem;border-top:1px solid var(--rule);font-size:.84rem;color:var(--soft)}"
-    "@media(max-width:600px){body{font-size:16px}main{padding:1.5rem 1rem 3rem}h1{font-size:1.55rem}}"
+    "@media(max-width:600px){body{font-size:16px}main{padding:1.5rem 1rem 3rem}h1{font-size:1.55rem}"
+    "table{font-size:.8rem}th{font-size:.76rem}th,td{padding-right:.55rem}"
+    ".sums{font-size:.74rem;letter-spacing:-.02em}.sums td{padding:.16rem .18rem}.sums td:first-child{padding-right:.6rem}}"
     "@media print{body{background:none}}";
 
 const char *report_style(void)

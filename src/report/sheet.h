@@ -80,4 +80,18 @@ nilu_status report_matrix_text(const nilu_explanation *e, const report_names *na
                                base_buffer *out);
 void report_matrix_page(const nilu_explanation *e, const report_names *names, report *r);
 
+/* ---- the journey back, drawn: report/journey.c */
+typedef struct report_journey {
+    nilu_scene *scene;
+    nilu_start start;
+    double loss, gap;
+    int n;
+    const nilu_leg *leg;
+    const char *optimizer;
+} report_journey;
+nilu_status report_journey_text(const report_journey *j, nilu *nl, bool utf8, base_buffer *out);
+nilu_status report_journey_mermaid(const report_journey *j, nilu *nl, base_buffer *out);
+/* As a drawing: in a page, or with `alone` a file of its own. */
+void report_journey_svg(const report_journey *j, bool alone, report *r);
+
 #endif
