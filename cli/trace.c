@@ -111,7 +111,8 @@ static nilu_status layer_table(const relay *t)
         cli_cell(&table, "%#.5g", l.delta[k]);
         cli_cell(&table, "%#.5g", r.x * (l.delta[k] < 0 ? -l.delta[k] : l.delta[k]));
     }
-    printf("\n");
+    char headline[256];
+    printf("%s\n\n", cli_case_headline(&t->k, headline));
     return cli_table_print(&table, &t->c->out, 2);
 }
 
@@ -120,9 +121,9 @@ static nilu_status print(const relay *t)
     cli *c = t->c;
     char headline[256];
     base_buffer out = {0};
-    printf("%s\n", cli_case_headline(&t->k, headline));
     if (t->s->layer)
         return layer_table(t);
+    printf("%s\n", cli_case_headline(&t->k, headline));
     NILU_TRY(forward_table(t));
     NILU_TRY(back_table(t));
     nilu_status status = report_journey_text(&t->journey, c->nl, c->out.utf8, &out);
