@@ -197,6 +197,67 @@ static void mistakes_are_named(void **state)
     nilu_free(nl);
 }
 
+/* The court of a run knows its pictures, its baseline and what its neurons usually put out. */
+static void a_court_is_opened(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    nilu_inquiry_options o = NILU_INQUIRY_DEFAULT;
+    nilu_inquiry *q;
+    nilu_blame *b;
+    nilu_sample s;
+    nilu_case_file f;
+    const double *mean;
+    o.opened = &opened;
+    for (int i = 0; i < 2; i++) {
+        assert_ok(nl, nilu_inquiry_open(nl, i ? table : run, &o, &q));
+        assert_ok(nl, nilu_inquiry_sample(q, "train:5", NULL, NULL, &s));
+        assert_ok(nl, nilu_inquiry_mean(q, &mean));
+        assert_ok(nl, nilu_blame_open(nl, q, NULL, &b));
+        assert_ok(nl, nilu_blame_case(b, s.x, s.label, s.target, -1, &f));
+        assert_true(f.stops > 0 && f.inputs > 0);
+        assert_int_equal(f.input[0].side, i ? 0 : 4);
+        assert_near(f.input[0].mended, mean[f.input[0].neuron], 1e-6);
+        assert_int_equal(f.verdict.rival < 0, i);
+        double usual = 0;
+        for (int k = 0; f.stops > 1 && k < f.stop[0].neurons; k++)
+            usual += f.stop[0].neuron[k].mended;
+        assert_true(f.stops == 1 || usual > 0);
+        nilu_blame_free(b);
+        nilu_inquiry_free(q);
+    }
+    nilu_free(nl);
+}
+
+/* Each allocation of opening a court fails once, in an inquiry that is open already. */
+static void a_court_may_have_no_memory(void **state)
+{
+    (void)state;
+    support_memory m = {0};
+    nilu *nl = support_context(1, &m);
+    nilu_inquiry_options o = NILU_INQUIRY_DEFAULT;
+    nilu_inquiry *q;
+    nilu_blame *b;
+    const double *mean;
+    o.opened = &opened;
+    assert_ok(nl, nilu_inquiry_open(nl, run, &o, &q));
+    assert_ok(nl, nilu_inquiry_mean(q, &mean));
+    long alive = m.alive;
+    nilu_status status = NILU_E_NO_MEMORY;
+    for (long k = 1; status != NILU_OK; k++) {
+        m.fail_at = m.made + k;
+        status = nilu_blame_open(nl, q, NULL, &b);
+        m.fail_at = 0;
+        if (status == NILU_OK)
+            nilu_blame_free(b);
+        else
+            assert_int_equal(status, NILU_E_NO_MEMORY);
+        assert_int_equal(m.alive, alive);
+    }
+    nilu_inquiry_free(q);
+    nilu_free(nl);
+}
+
 static nilu_status inquire_once(nilu *nl, void *user)
 {
     (void)user;
@@ -223,7 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_have_names),    cmocka_unit_test(files_have_samples), cmocka_unit_test(tables_have_numbers),
-        cmocka_unit_test(means_are_of_training), cmocka_unit_test(mistakes_are_named), cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(means_are_of_training), cmocka_unit_test(mistakes_are_named), cmocka_unit_test(every_allocation_may_fail), cmocka_unit_test(a_court_is_opened), cmocka_unit_test(a_court_may_have_no_memory),
     };
     return cmocka_run_group_tests_name("inquiry", tests, train_runs, remove_runs);
 }
