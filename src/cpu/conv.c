@@ -72,65 +72,67 @@ static void pick(char *to, const char *from, int64_t n, int64_t step, int64_t si
             memcpy(to + i * 8, from + i * step * 8, 8);
 }
 
-typedef struct source { /* a plane of pictures, seen from places `width` a row */
+static inline void clear(char *to, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += 4)
+        memset(to + i, 0, 4);
+}
+
+typedef struct source { /* planes of pictures, seen from places `width` a row */
     const char *at;
     int64_t in[2], step[2], width, size;
 } source;
 
-/* Places begin .. end-1 of one row of the panel. */
-static void lay(const source *s, const int64_t shift[2], int64_t begin, int64_t end, char *to)
+/* Places begin .. end-1 of the rows of one tap, which are `far` bytes apart, one of each channel. */
+static void lay(const source *s, const int64_t shift[2], int64_t channels, int64_t begin, int64_t end, char *to, int64_t far)
 {
-    const int64_t size = s->size, step = s->step[1];
+    const int64_t size = s->size, step = s->step[1], plane = s->in[0] * s->in[1] * size;
     int64_t row = begin / s->width, column = begin % s->width;
     /* columns that are in the picture: low .. high-1 */
-    const int64_t low = shift[1] < 0 ? (-shift[1] + step - 1) / step : 0;
-    const int64_t room = s->in[1] - shift[1], high = room <= 0 ? 0 : (room + step - 1) / step;
+    const int64_t low = shift[1] < 0 ? cpu_ceil_div(-shift[1], step) : 0;
+    const int64_t room = s->in[1] - shift[1], high = room <= 0 ? 0 : cpu_ceil_div(room, step);
     for (int64_t left = end - begin; left > 0; row++, column = 0) {
         const int64_t n = cpu_least(left, s->width - column), y = row * s->step[0] + shift[0];
-        left -= n;
-        if (y < 0 || y >= s->in[0]) {
-            memset(to, 0, (size_t)(n * size));
-            to += n * size;
-            continue;
-        }
-        int64_t a = low - column, b = high - column; /* of this run */
+        const bool inside = y >= 0 && y < s->in[0];
+        int64_t a = low - column, b = inside ? high - column : 0; /* of this run */
         a = a < 0 ? 0 : cpu_least(a, n);
         b = b < a ? a : cpu_least(b, n);
-        if (a > 0)
-            memset(to, 0, (size_t)(a * size));
-        const char *from = s->at + (y * s->in[1] + (column + a) * step + shift[1]) * size;
-        if (step == 1)
-            copy(to + a * size, from, (b - a) * size);
-        else
-            pick(to + a * size, from, b - a, step, size);
-        if (b < n)
-            memset(to + b * size, 0, (size_t)((n - b) * size));
+        const char *from = b > a ? s->at + (y * s->in[1] + (column + a) * step + shift[1]) * size : s->at;
+        char *z = to;
+        for (int64_t c = 0; c < channels; c++, z += far, from += plane) {
+            clear(z, a * size);
+            if (step == 1)
+                copy(z + a * size, from, (b - a) * size);
+            else
+                pick(z + a * size, from, b - a, step, size);
+            clear(z + b * size, (n - b) * size);
+        }
+        left -= n;
         to += n * size;
     }
 }
 
-/* Rows of channels c0 .. c1-1, each with all taps of the kind. */
+/* A row for each channel and tap, all taps of one channel behind each other. */
 static void lay_panel(const conv *v, source s, int64_t channels, const tap *taps, int64_t ntap, int64_t begin, int64_t end, char *panel)
 {
-    for (int64_t c = 0; c < channels; c++, s.at += s.in[0] * s.in[1] * s.size)
-        for (int64_t t = 0; t < ntap; t++, panel += v->ld * s.size)
-            lay(&s, taps[t].shift, begin, end, panel);
+    for (int64_t t = 0; t < ntap; t++)
+        lay(&s, taps[t].shift, channels, begin, end, panel + t * v->ld * s.size, ntap * v->ld * s.size);
 }
 
 /* ---- making ready */
 
-/* Vectors of a block: most multiply-adds for each number that is read. */
+/* Vectors of a block: as few as keep both units busy, because more of them read the panel more often. */
 static int strip_for(const cpu_gemm_table *isa, int64_t rows)
 {
+    enum { BUSY = 10 }; /* sums under way: two units, four cycles each */
     int best = 1;
-    double most = 0;
     for (int strip = 1; strip <= 4; strip++) {
         if (!isa->most[strip])
             continue;
-        const int64_t blocks = cpu_ceil_div(rows, isa->most[strip]);
-        const double high = (double)rows / (double)blocks, worth = high * strip / (high + strip);
-        if (worth > most)
-            best = strip, most = worth;
+        best = strip;
+        const int64_t high = rows ? cpu_ceil_div(rows, cpu_ceil_div(rows, isa->most[strip])) : 0;
+        if (strip > 1 && high * strip >= BUSY)
+            break;
     }
     return best;
 }
