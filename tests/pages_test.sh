@@ -15,7 +15,8 @@ export HOME="$here" LC_ALL=C.UTF-8
 grep -q 'lang="zh-Hant-TW"' "$here/explain.html" && ! grep -q '�' "$here/explain.html"
 a=$?
 [ $a -eq 0 ] && echo "ok 1 - the Chinese page says so, and has no broken sign" || echo "not ok 1 - the Chinese page"
-PAGES_QUICK=1 script/pages "$here" "$here/explain.html" >"$here/log" 2>&1
+"$nilu" blame "$here/run" --worst 5 --html "$here/blame.html" --quiet >/dev/null || exit 1
+PAGES_QUICK=1 script/pages "$here" "$here/explain.html" "$here/blame.html" >"$here/log" 2>&1
 b=$?
 [ $b -eq 0 ] && echo "ok 2 - pages at 400 and 1400 pixels, dark and light" || { echo "not ok 2 - pages"; cat "$here/log"; }
 exit $((a + b))
