@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#define COLD __attribute__((cold)) /* runs once a plan: small rather than fast */
+
 #define NEAR (192 << 10)        /* bytes of a panel: half of a second-level cache is left for the rest */
 #define MOST_COLUMNS 1024
 #define MOST_PARTS 16           /* of the sum over samples */
@@ -122,7 +124,7 @@ static void lay_panel(const conv *v, source s, int64_t channels, const tap *taps
 /* ---- making ready */
 
 /* Vectors of a block: as few as keep both units busy, because more of them read the panel more often. */
-static int strip_for(const cpu_gemm_table *isa, int64_t rows)
+COLD static int strip_for(const cpu_gemm_table *isa, int64_t rows)
 {
     enum { BUSY = 10 }; /* sums under way: two units, four cycles each */
     int best = 1;
@@ -143,7 +145,7 @@ static int64_t round_up(int64_t n, int64_t to)
 }
 
 /* How many places a tile takes, when there are so many and each has so many taps. */
-static void cut(conv *v, int64_t taps, int64_t places)
+COLD static void cut(conv *v, int64_t taps, int64_t places)
 {
     const int64_t wide = (int64_t)v->strip * v->isa->lanes[v->form];
     int64_t n = NEAR / (taps * v->size + 1);
@@ -155,7 +157,7 @@ static void cut(conv *v, int64_t taps, int64_t places)
     v->ld = round_up(n, 16) + 16; /* off powers of two */
 }
 
-static conv *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, nilu_shape x, nilu_shape w, nilu_shape y, int64_t kinds)
+COLD static conv *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, nilu_shape x, nilu_shape w, nilu_shape y, int64_t kinds)
 {
     const ops_slide_plan p = ops_conv_plan(n->attr, x, w, y);
     const int64_t area = p.kernel[0] * p.kernel[1];
@@ -188,7 +190,7 @@ static const char *accepts(const nilu_node *n, const cpu_isa *isa)
 }
 
 /* Places of the kernel in x, of conv and conv_weight. */
-static void taps_of_x(conv *v)
+COLD static void taps_of_x(conv *v)
 {
     const ops_slide_plan *p = &v->p;
     for (int64_t t = 0; t < v->area; t++)
@@ -201,7 +203,7 @@ static void taps_of_x(conv *v)
 
 /* ---- conv: a tile is a sample, a group, and some places */
 
-static nilu_status prepare_conv(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+COLD static nilu_status prepare_conv(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     conv *v = start(nl, n, isa, n->in[0]->shape, n->in[1]->shape, n->out[0].shape, 0);
     *job = (cpu_job){.phases = 1, .plan = v};
@@ -245,7 +247,7 @@ static nilu_status run_conv(const nilu_call *c, int phase, int64_t begin, int64_
 /* ---- conv_transpose: phase 0 turns the weights, phase 1 computes tiles of one kind of places */
 
 /* Sorts the places of the kernel by the kind of places of x that they lie over. */
-static void find_kinds(conv *v)
+COLD static void find_kinds(conv *v)
 {
     const ops_slide_plan *p = &v->p;
     int64_t found = 0;
@@ -266,7 +268,7 @@ static void find_kinds(conv *v)
     }
 }
 
-static nilu_status prepare_transpose(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+COLD static nilu_status prepare_transpose(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     const struct ops_conv *o = n->attr;
     const int64_t strides = (int64_t)o->window.stride.at[0] * (o->window.stride.n > 1 ? o->window.stride.at[1] : 1);
@@ -367,7 +369,7 @@ static nilu_status run_transpose(const nilu_call *c, int phase, int64_t begin, i
 
 /* ---- conv_weight: phase 0 makes parts [taps, filters], phase 1 adds them up */
 
-static nilu_status prepare_weight(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+COLD static nilu_status prepare_weight(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     conv *v = start(nl, n, isa, n->in[0]->shape, n->out[0].shape, n->in[1]->shape, 0);
     *job = (cpu_job){.phases = 2, .plan = v};

@@ -4,6 +4,8 @@
  * results, `outer` is cut into parts, which are added up in a second phase. */
 #include "cpu/cpu.h"
 
+#define COLD __attribute__((cold)) /* runs once a plan or a result: small rather than fast */
+
 #define LANES 16
 #define PIECE 16384 /* elements of a tile, if there are so many */
 #define MOST_PARTS 16
@@ -14,7 +16,7 @@ typedef struct moments {
 } moments;
 
 /* False: the axes are mixed in another way. */
-static bool see(const nilu_node *n, moments *m)
+COLD static bool see(const nilu_node *n, moments *m)
 {
     nilu_axes gone;
     nilu_shape s = cpu_group_axes(n->in[0]->shape, ((const struct ops_reduce *)n->attr)->axes, &gone);
@@ -40,7 +42,7 @@ static const char *accepts(const nilu_node *n, const cpu_isa *isa)
     return see(n, &m) ? NULL : N_("the axes do not lie behind each other");
 }
 
-static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     moments *m = base_calloc(nl, 1, sizeof *m);
     (void)isa;
@@ -93,7 +95,7 @@ static double first_of(const nilu_call *c, const moments *m, int64_t k)
     return call_get(c, 0, k * m->run);
 }
 
-static double across(const double *lane)
+COLD static double across(const double *lane)
 {
     double v[LANES];
     memcpy(v, lane, sizeof v);
@@ -144,7 +146,7 @@ static void tile(const nilu_call *c, const moments *m, int64_t t)
     }
 }
 
-static void finish(const nilu_call *c, const moments *m, int64_t k)
+COLD static void finish(const nilu_call *c, const moments *m, int64_t k)
 {
     const double n = (double)(m->outer * m->run), *part = c->scratch;
     double one = 0, two = 0;

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#define COLD __attribute__((cold)) /* runs once a plan: small rather than fast */
+
 /* Places of the result that see the picture at place b of the kernel. */
 static ops_span seen(const ops_slide_plan *p, int64_t b)
 {
@@ -14,11 +16,14 @@ static ops_span seen(const ops_slide_plan *p, int64_t b)
 
 #define REAL float
 #define NAME(x) x##_f32
+#define PACE
 #include "cpu/pool_real.inc"
 #undef REAL
 #undef NAME
+#undef PACE
 #define REAL double
 #define NAME(x) x##_f64
+#define PACE __attribute__((cold)) /* f64 is the arithmetic of forensics and tests: small rather than fast */
 #include "cpu/pool_real.inc"
 
 static const char *accepts(const nilu_node *n, const cpu_isa *isa)
@@ -32,7 +37,7 @@ typedef struct pool {
     int64_t planes, together; /* of a tile */
 } pool;
 
-static nilu_status prepare(nilu *nl, const nilu_node *n, nilu_shape x, nilu_shape y, cpu_job *job)
+COLD static nilu_status prepare(nilu *nl, const nilu_node *n, nilu_shape x, nilu_shape y, cpu_job *job)
 {
     pool *v = base_calloc(nl, 1, sizeof *v);
     *job = (cpu_job){.phases = 1, .plan = v};
@@ -46,13 +51,13 @@ static nilu_status prepare(nilu *nl, const nilu_node *n, nilu_shape x, nilu_shap
     return NILU_OK;
 }
 
-static nilu_status prepare_pool(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+COLD static nilu_status prepare_pool(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     (void)isa;
     return prepare(nl, n, n->in[0]->shape, n->out[0].shape, job);
 }
 
-static nilu_status prepare_unpool(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+COLD static nilu_status prepare_unpool(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     (void)isa;
     return prepare(nl, n, n->out[0].shape, n->in[0]->shape, job);
@@ -106,7 +111,7 @@ static int64_t lines_of_tile(int64_t elements)
     return CPU_TILE_BYTES / (4 * elements + 1) + 1;
 }
 
-static nilu_status prepare_scatter(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+COLD static nilu_status prepare_scatter(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     const struct ops_scatter *t = n->attr;
     const graph_around z = graph_split(n->out[0].shape, (int)t->axis);
@@ -129,7 +134,7 @@ static nilu_status run_scatter(const nilu_call *c, int phase, int64_t begin, int
     return NILU_OK;
 }
 
-static nilu_status prepare_take(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+COLD static nilu_status prepare_take(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     (void)nl, (void)isa;
     *job = (cpu_job){.phases = 1, .tiles = {cpu_ceil_div(base_count(n->out[0].shape), CPU_TILE_BYTES / 8)}, .faults = true};
