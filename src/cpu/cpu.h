@@ -366,6 +366,11 @@ typedef struct cpu_gemm_tile { /* rows r0..r1, columns c0..c1 of matrix `batch` 
 } cpu_gemm_tile;
 /* `whole`: each tile is computed in a buffer of its own, because something will be done to it. */
 void cpu_gemm_plan(const nilu_node *n, const cpu_isa *isa, bool ta, bool tb, bool bf16, bool whole, cpu_gemm *g);
+/* Distance between rows of `k` elements in a copy: an odd number of lines, so that rows do not fall into one set of a cache. */
+static inline int64_t cpu_gemm_spaced(int64_t k)
+{
+    return ((k + 15) / 16 | 1) * 16;
+}
 /* Work of the first phase, where an operand is shared: pieces begin .. end-1 of cpu_gemm_pieces; 0: there is none. */
 int64_t cpu_gemm_pieces(const cpu_gemm *g);
 void cpu_gemm_share(const cpu_gemm *g, const nilu_call *c, int64_t begin, int64_t end);

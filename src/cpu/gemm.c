@@ -121,7 +121,8 @@ void cpu_gemm_share(const cpu_gemm *g, const nilu_call *c, int64_t begin, int64_
             copy_q(g, c->isa, q, from, least(to, g->k), 0, g->columns,
                    in_copy(g, (char *)c->scratch + g->q.at, from / per(g) * width_of(g)), k);
         else if (g->p.step == 1)
-            copy_p(g, p, from, least(to, g->rows), 0, g->k, in_copy(g, (char *)c->scratch + g->p.at, from * k), k);
+            copy_p(g, p, from, least(to, g->rows), 0, g->k,
+                   in_copy(g, (char *)c->scratch + g->p.at, from * cpu_gemm_spaced(k)), cpu_gemm_spaced(k));
         else
             copy_p(g, p, 0, g->rows, from, least(to, g->k),
                    in_copy(g, (char *)c->scratch + g->p.at, from / per(g) * g->rows), g->rows);
@@ -153,7 +154,8 @@ static const void *set_p(const cpu_gemm *g, const nilu_call *c, const place *at,
                          char *local, cpu_product *x)
 {
     bool rows = g->p.step == 1;
-    int64_t first = k0 / per(g), k = g->p.pack == CPU_SHARED ? ceil_div(g->k, per(g)) : x->k, ld = rows ? k : g->rows;
+    int64_t first = k0 / per(g), k = g->p.pack == CPU_SHARED ? ceil_div(g->k, per(g)) : x->k,
+            ld = rows ? cpu_gemm_spaced(k) : g->rows;
     if (g->p.pack == CPU_AS_IT_IS) {
         x->p_row = rows ? g->p.far / per(g) : g->p.far;
         x->p_step = g->p.step;

@@ -285,11 +285,11 @@ static void place(cpu_gemm *g, bool whole)
     if (g->q.pack == CPU_LOCAL || g->keep)
         take(lined_up(round_up(g->tile_columns, width) * depth * size), &g->q.at, &g->local);
     if (g->p.pack == CPU_LOCAL)
-        take(lined_up(g->tile_rows * depth * size), &g->p.at, &g->local);
+        take(lined_up(g->tile_rows * (g->p.step == 1 ? cpu_gemm_spaced(depth) : depth) * size), &g->p.at, &g->local);
     if (g->q.pack == CPU_SHARED)
         take(lined_up(round_up(g->columns, width) * k * size), &g->q.at, &g->scratch);
     if (g->p.pack == CPU_SHARED)
-        take(lined_up(g->rows * k * size), &g->p.at, &g->scratch);
+        take(lined_up(g->rows * (g->p.step == 1 ? cpu_gemm_spaced(k) : k) * size), &g->p.at, &g->scratch);
 }
 
 void cpu_gemm_plan(const nilu_node *n, const cpu_isa *isa, bool ta, bool tb, bool bf16, bool whole, cpu_gemm *g)
