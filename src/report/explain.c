@@ -243,9 +243,10 @@ static void lesson(writer *w, const nilu_lesson *l, const char *optimizer)
     if (!before || !after)
         return;
     double was[NILU_TERMS + 1], change[NILU_TERMS + 1], most = 0, size = 0;
-    int n = e->own.n;
+    const nilu_terms *t = e->delta != 0 ? &e->own : &e->said; /* who owes nothing is shown by what it heard */
+    int n = t->n;
     for (int i = 0; i <= n; i++) {
-        int64_t at = i < n ? site->transposed ? e->neuron * e->in + e->own.term[i].place : e->own.term[i].place * e->out + e->neuron : e->neuron;
+        int64_t at = i < n ? site->transposed ? e->neuron * e->in + t->term[i].place : t->term[i].place * e->out + e->neuron : e->neuron;
         const float *b = i < n ? before : bias, *a = i < n ? after : bias_after;
         was[i] = b ? (double)b[at] : 0;
         change[i] = b && a ? (double)a[at] - was[i] : 0;
@@ -261,7 +262,7 @@ static void lesson(writer *w, const nilu_lesson *l, const char *optimizer)
         if (i == n && !bias)
             break;
         report_figure from = report_round(was[i], d), to = report_round(was[i] + change[i], d);
-        fill(report_sheet_add(w->s, SHEET_LINE, "%s", i < n ? report_name(w->names, e->own.term[i].layer, e->own.term[i].index, name) : _("bias")),
+        fill(report_sheet_add(w->s, SHEET_LINE, "%s", i < n ? report_name(w->names, t->term[i].layer, t->term[i].index, name) : _("bias")),
              2, from, '+', report_plus(to, from, -1), to);
     }
 }

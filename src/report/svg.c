@@ -14,7 +14,7 @@ void report_svg(report *r, bool alone, double width, double height, const char *
     report_markup(r, "<title>%s</title>\n", about);
     if (!alone)
         return;
-    report_raw(r, "<style>");
+    report_raw(r, "<style>svg{font-family:system-ui,\"Noto Sans\",\"Noto Sans CJK TC\",\"PingFang TC\",\"Microsoft JhengHei\",sans-serif}");
     report_raw(r, report_style()); /* has no "<" or "&", so that it is XML, too */
     report_raw(r, "</style>\n");
     report_svg_box(r, "paper", 0, 0, width, height, 0);
