@@ -1287,6 +1287,13 @@ NILU_API nilu_status nilu_blame_together(nilu_blame *blame, int64_t n, const flo
  * with its weights shuffled, mean over `rounds` shuffles (Adebayo et al. 2018): near 0 if the map speaks of what was learnt. */
 NILU_API nilu_status nilu_blame_sanity(nilu_blame *blame, int rounds, uint64_t seed, double *correlation);
 
+/* ---- training samples ---------------------------------------------------------------------------------------------------
+ * Adds the length of each sample's own gradient, [rows], to the graph of a loss that is the mean over the rows of its
+ * samples: the 2-norm over all parameters of d (loss of this row) / d parameter. Of a dense layer it is |x| |delta|, so a
+ * step that computes the gradient anyway has it for some sums over what is there (Goodfellow 2015). An ordinary node: fetch
+ * it from the same plan as the training step. Graph error UNSUPPORTED if a parameter is not in exactly one dense layer. */
+NILU_API nilu_tensor *nilu_sample_norms(nilu_tensor *loss);
+
 /* ---- why the error is sent back ----------------------------------------------------------------------------------------
  * Backpropagation against ways that can only ask for the loss at other places, on a set's samples, with equal numbers of
  * floating-point operations, as the network grows from 10 weights to a million. */

@@ -19,7 +19,7 @@ typedef struct forensics_site {
 } forensics_site;
 /* The layers of `g` in the order in which they run: fills at most `room` of site[] and returns how many there are; -1: no
  * memory. A layer is a product of a matrix of values with a parameter, what is added to it that is a parameter, and the
- * one elementwise function that alone reads the sum. */
+ * one elementwise function that alone reads the sum; products on the way back are none. */
 int forensics_sites(const nilu_graph *g, forensics_site *site, int room);
 
 /* A store of its own for a plan in `dtype`, with the parameters of `weights` in it. */
@@ -34,6 +34,14 @@ nilu_status forensics_build(nilu *nl, const nilu_model *model, int64_t n, int64_
 typedef nilu_tensor *(*forensics_change)(void *user, const nilu_node *n, nilu_tensor *t, nilu_tensor *const *twin);
 nilu_status forensics_copy(const nilu_graph *g, const nilu_tensor *y, forensics_change change, void *user, nilu_graph *to,
                            nilu_tensor **y2);
+
+/* ---- gradients of single samples: norms.c. The layers that `loss` depends on, into *site, freed by base_free; UNSUPPORTED where
+ * a parameter is not in exactly one dense layer, or a row is not a sample. */
+nilu_status forensics_dense(nilu_tensor *loss, int *n, forensics_site **site);
+/* The errors that come back from the scalar `from` to each layer's sums, [rows, out]. */
+nilu_status forensics_errors(nilu_tensor *from, int n, const forensics_site *site, nilu_tensor **delta);
+/* The length [rows, 1] of each row's gradient by all layers' parameters. */
+nilu_tensor *forensics_norm(int n, const forensics_site *site, nilu_tensor *const *delta);
 
 /* What a layer does to its sums. */
 typedef struct forensics_function {

@@ -32,7 +32,7 @@ static void name_layer(const nilu_tensor *w, char out[NILU_LAYER_NAME])
 
 static bool find_site(const nilu_graph *g, const nilu_node *n, forensics_site *s)
 {
-    if (n->op != &nilu_op_matmul || n->in[0]->shape.rank != 2 || !is_param(n->in[1], 2) || is_param(n->in[0], 2) ||
+    if (n->origin || n->op != &nilu_op_matmul || n->in[0]->shape.rank != 2 || !is_param(n->in[1], 2) || is_param(n->in[0], 2) ||
         *(const bool *)graph_attr_find(n, "ta"))
         return false;
     *s = (forensics_site){.x = n->in[0], .w = n->in[1], .z = (nilu_tensor *)&n->out[0]};
