@@ -1294,6 +1294,58 @@ NILU_API nilu_status nilu_blame_sanity(nilu_blame *blame, int rounds, uint64_t s
  * it from the same plan as the training step. Graph error UNSUPPORTED if a parameter is not in exactly one dense layer. */
 NILU_API nilu_tensor *nilu_sample_norms(nilu_tensor *loss);
 
+/* ---- health of a run -----------------------------------------------------------------------------------------------------
+ * What was told while it was trained, what its data and weights say now, and which number was the first to go. */
+
+typedef struct nilu_first_fault {
+    bool found;
+    int64_t step;              /* in which it appeared, from 1 */
+    char node[128], op[32];    /* that made it */
+    const char *phase;         /* "forward", "backward" or "update"; static */
+    int64_t element;           /* of the node's value */
+    int64_t sample;            /* whose it is, in the training part; -1: of no single one */
+    double value, input;       /* it; the largest number that went into the node */
+} nilu_first_fault;
+
+typedef struct nilu_health {
+    int alarms;                /* each code once */
+    nilu_alarm *alarm;
+    int looks;                 /* that were taken while it was trained */
+    nilu_first_fault fault;
+    double seconds;
+} nilu_health;
+
+typedef struct nilu_health_options {
+    size_t size;                     /* sizeof(nilu_health_options) */
+    const nilu_data_options *opened; /* as for nilu_run_data */
+    bool no_replay;                  /* a run that diverged is not replayed */
+} nilu_health_options;
+#define NILU_HEALTH_DEFAULT {sizeof(nilu_health_options), NULL, false}
+/* Examines the run in `folder`, which does not change. Freed by nilu_health_free. Errors: those of nilu_run_open and
+ * nilu_run_data. */
+NILU_API nilu_status nilu_health_of(nilu *nl, const char *folder, const nilu_health_options *options, nilu_health *out);
+NILU_API void nilu_health_free(nilu *nl, nilu_health *health);
+
+typedef struct nilu_remedy_options {
+    size_t size;                     /* sizeof(nilu_remedy_options) */
+    const nilu_data_options *opened; /* as for nilu_run_data */
+    const char *out, *runs;          /* of the fork, as for nilu_train; both NULL: it is not recorded */
+    int64_t steps;                   /* of the fork; 0: as many as the run */
+    const volatile sig_atomic_t *stop;
+} nilu_remedy_options;
+#define NILU_REMEDY_DEFAULT {sizeof(nilu_remedy_options), NULL, NULL, NULL, 0, NULL}
+
+typedef struct nilu_remedy {
+    char change[256];          /* in words */
+    char *run;                 /* folder of the fork; freed by nilu_text_free */
+    nilu_part part;            /* that both are judged by */
+    nilu_scores before, after; /* loss infinite: diverged */
+    bool diverged, better;     /* better: the loss is lower by 5 % at least */
+} nilu_remedy;
+/* Trains a fork of the run with the settings that the alarms advise. UNSUPPORTED if settings cannot mend them. */
+NILU_API nilu_status nilu_health_remedy(nilu *nl, const char *folder, const nilu_health *health, const nilu_remedy_options *options,
+                                        nilu_remedy *remedy);
+
 /* ---- why the error is sent back ----------------------------------------------------------------------------------------
  * Backpropagation against ways that can only ask for the loss at other places, on a set's samples, with equal numbers of
  * floating-point operations, as the network grows from 10 weights to a million. */

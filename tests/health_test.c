@@ -97,8 +97,54 @@ static void each_its_own(void **state)
     support_remove();
 }
 
+/* A run in a folder: what was told is told again, the bad number is found, the remedy helps, the old run stays as it was. */
+static void examined(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    const char *set = support_set("deep", 400, 8, 3), *folder = support_at("sick");
+    nilu_data_options opened = NILU_DATA_DEFAULT;
+    nilu_train_options o = NILU_TRAIN_DEFAULT;
+    nilu_data *data = NULL;
+    nilu_model *model = NULL;
+    nilu_health h;
+    nilu_remedy r;
+    assert_ok(nl, nilu_data_open(nl, set, &opened, &data));
+    assert_ok(nl, nilu_model_chain(nl, "24 relu, dropout 0.1, 16 relu", &model));
+    o.out = folder;
+    o.where = set;
+    o.opened = &opened;
+    o.optimizer.name = "sgd";
+    o.optimizer.lr = 1e12;
+    o.batch = 16;
+    o.epochs = 6;
+    assert_int_equal(nilu_train(nl, model, data, &o, NULL), NILU_E_NOT_FINITE);
+    assert_ok(nl, nilu_health_of(nl, folder, NULL, &h));
+    bool told = false;
+    for (int i = 0; i < h.alarms; i++)
+        told |= strcmp(h.alarm[i].code, "not_finite") == 0;
+    assert_true(told && h.fault.found && h.fault.step >= 1 && !isfinite(h.fault.value) && isfinite(h.fault.input));
+    assert_true(h.fault.node[0] && h.fault.op[0]);
+    nilu_remedy_options t = NILU_REMEDY_DEFAULT;
+    t.out = support_at("mended");
+    assert_ok(nl, nilu_health_remedy(nl, folder, &h, &t, &r));
+    assert_true(r.better && isinf(r.before.loss) && r.after.accuracy > 0.6);
+    assert_string_equal(r.run, t.out);
+    nilu_text_free(nl, r.run);
+    nilu_health_free(nl, &h);
+    assert_ok(nl, nilu_health_of(nl, t.out, NULL, &h));
+    assert_false(h.fault.found);
+    for (int i = 0; i < h.alarms; i++)
+        assert_int_equal(h.alarm[i].level, NILU_NOTE);
+    nilu_health_free(nl, &h);
+    nilu_model_free(model);
+    nilu_data_free(data);
+    nilu_free(nl);
+    support_remove();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_its_own)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_its_own), cmocka_unit_test(examined)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,7 +211,7 @@ static void check_gradients(const teller *t)
     }
     bool small = first && largest && last != first && first != largest && root_mean(first) < 1e-4 * root_mean(largest);
     w->vanishing = small ? w->vanishing + 1 : 0;
-    if (w->vanishing >= LOOKS && !told(w, DEAD_UNITS) && !told(w, SYMMETRY))
+    if (w->vanishing >= LOOKS && !told(w, DEAD_UNITS) && !told(w, SATURATED_UNITS) && !told(w, SYMMETRY))
         raise_alarm(t, VANISHING, first->value->name, root_mean(first) / root_mean(largest), 1e-4,
                     N_("the gradient of %.60s is %.2g times that of %.60s (root mean squares, 3 looks in a row)"), first->value->name,
                     root_mean(first) / root_mean(largest), largest->value->name);
@@ -283,6 +283,12 @@ void train_alarms(train_watch *w, double epoch, void (*tell)(void *user, const n
     check_updates(&t);
 }
 
+void train_unit_alarms(train_watch *w, void (*tell)(void *user, const nilu_alarm *a), void *user)
+{
+    teller t = {w, tell, user};
+    check_units(&t);
+}
+
 /* ---- data */
 
 void train_survey_alarms(const nilu_data_info *d, const train_survey *s, void (*tell)(void *user, const nilu_alarm *a), void *user)
@@ -302,8 +308,8 @@ void train_survey_alarms(const nilu_data_info *d, const train_survey *s, void (*
     else if (s->compared >= 20 && share > 0.6)
         raise_alarm(&t, OVERLAP, "", share, 0.6, N_("%.0f %% of %lld samples to be judged by are in the training part, too"), 100 * share,
                     (long long)s->compared);
-    if (s->reach > 100 || s->spread > 1e3)
-        raise_alarm(&t, SCALE, "", fmax(s->reach, s->spread), 100,
+    if (s->reach > 50 || s->spread > 1e3)
+        raise_alarm(&t, SCALE, "", fmax(s->reach, s->spread), 50,
                     N_("the largest feature is %.3g deviations from the mean; the columns' deviations differ by a factor of %.3g"), s->reach, s->spread);
     if (d->task == NILU_TASK_CLASSES && s->looked >= 100 && (double)s->largest > 0.95 * (double)s->looked)
         raise_alarm(&t, IMBALANCE, "", (double)s->largest / (double)s->looked, 0.95, N_("%.1f %% of the samples are of one class"),

@@ -78,6 +78,15 @@ static nilu_status build(const train_net *net, nilu_graph *g, int64_t n, nilu_pl
     return nilu_compile(g, net->store, 2, fetch, &o, plan);
 }
 
+nilu_status train_net_build(const train_net *net, nilu_graph *g, int64_t n, nilu_tensor **loss)
+{
+    nilu_tensor *x = NULL, *y = NULL;
+    NILU_TRY(add_input(net, g, n, &x));
+    NILU_TRY(nilu_model_build(net->model, x, net->data->outputs, true, &y));
+    *loss = nilu_named(nilu_loss(net->loss, y, add_target(net, g, n)), "loss");
+    return graph_report(g);
+}
+
 nilu_status train_net_plan(train_net *net, int64_t n, nilu_plan **plan)
 {
     for (int i = 0; i < net->plans; i++)

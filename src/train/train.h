@@ -43,6 +43,8 @@ typedef struct train_net {
     } plan[TRAIN_PLANS];
     int plans, oldest;
 } train_net;
+/* The model for training on n samples, up to the loss, in `g`. */
+nilu_status train_net_build(const train_net *net, nilu_graph *g, int64_t n, nilu_tensor **loss);
 nilu_status train_net_plan(train_net *net, int64_t n, nilu_plan **plan);
 void train_net_clear(train_net *net);
 
@@ -140,6 +142,8 @@ size_t train_watch_line(const train_watch *w, char *out, size_t room);
 /* ---- what that means: train/alarm.c */
 /* Calls `tell` with what is wrong and was not told before. `epoch`: the mean loss of an epoch that ends here, else NaN. */
 void train_alarms(train_watch *w, double epoch, void (*tell)(void *user, const nilu_alarm *a), void *user);
+/* Of units alone, after a look. */
+void train_unit_alarms(train_watch *w, void (*tell)(void *user, const nilu_alarm *a), void *user);
 /* An alarm of this code, without evidence. */
 nilu_alarm train_alarm(const char *code, int64_t step);
 /* It as a line of JSON; returns the length. */
