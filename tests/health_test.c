@@ -79,6 +79,7 @@ static void each_its_own(void **state)
 {
     (void)state;
     nilu *nl = support_context(1, NULL);
+    support_folder();
     health_set = support_set("health", 600, 10, 4);
     for (size_t i = 0; i < COUNT(cases); i++) {
         const sick *c = &cases[i];
@@ -102,6 +103,7 @@ static void examined(void **state)
 {
     (void)state;
     nilu *nl = support_context(1, NULL);
+    support_folder();
     const char *set = support_set("deep", 400, 8, 3), *folder = support_at("sick");
     nilu_data_options opened = NILU_DATA_DEFAULT;
     nilu_train_options o = NILU_TRAIN_DEFAULT;
@@ -118,7 +120,9 @@ static void examined(void **state)
     o.optimizer.lr = 1e12;
     o.batch = 16;
     o.epochs = 6;
-    assert_int_equal(nilu_train(nl, model, data, &o, NULL), NILU_E_NOT_FINITE);
+    nilu_status status = nilu_train(nl, model, data, &o, NULL);
+    if (status != NILU_E_NOT_FINITE)
+        fail_msg("it did not diverge: %s", nilu_errmsg(nl));
     assert_ok(nl, nilu_health_of(nl, folder, NULL, &h));
     bool told = false;
     for (int i = 0; i < h.alarms; i++)

@@ -8,6 +8,7 @@ static void race(void **state)
     (void)state;
     nilu_options options = NILU_OPTIONS_DEFAULT;
     nilu *nl = nilu_new(&options, NULL);
+    support_folder();
     nilu_data *data = support_open(nl, support_set("why", 300, 12, 4), 0.1);
     nilu_why_options o = NILU_WHY_DEFAULT;
     nilu_why_result r, again;
@@ -51,6 +52,7 @@ static void refusals(void **state)
 {
     (void)state;
     nilu *nl = nilu_new(NULL, NULL);
+    support_folder();
     nilu_data *data = support_open(nl, support_set("numbers", 60, 3, 0), 0.1);
     nilu_why_options o = NILU_WHY_DEFAULT;
     nilu_why_result r;
@@ -85,6 +87,7 @@ static nilu_status small(nilu *nl, void *user)
 static void survives(void **state)
 {
     (void)state;
+    support_folder();
     support_fail_each(1, small, (void *)support_set("small", 30, 3, 2));
     support_remove();
 }
