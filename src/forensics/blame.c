@@ -10,7 +10,8 @@
 #include <time.h>
 
 /* Deviations from the mean within which a weight is nothing special. Tampered weights came first in 99 of 100 trials from one
- * case when mended to this edge, in 92 and 94 when to 1 or 1.5 deviations, in 65 when set to 0 (digits, 784-64-32-10). */
+ * case when mended to this edge, in 46 and 47 of 50 when to 1 or 1.5 deviations, in 26 of 40
+ * when set to 0 (digits, 784-64-32-10). */
 #define USUAL 2.0
 
 static double now(void)
