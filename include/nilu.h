@@ -1294,6 +1294,59 @@ NILU_API nilu_status nilu_blame_sanity(nilu_blame *blame, int rounds, uint64_t s
  * it from the same plan as the training step. Graph error UNSUPPORTED if a parameter is not in exactly one dense layer. */
 NILU_API nilu_tensor *nilu_sample_norms(nilu_tensor *loss);
 
+/* Who taught this answer? The training samples whose gradients, with the weights of each snapshot of the run (where it kept
+ * none: with those of its end), point most against that of the gap between the accused answer and its rival. Nets of dense
+ * layers. An index of small images of x and delta of every layer makes asking quick: it is searched, and the best 512 are
+ * weighed again exactly. It is a file in the run's folder, bound to weights and data, made anew where it does not fit. */
+typedef struct nilu_samples nilu_samples;
+
+typedef struct nilu_samples_options {
+    size_t size;       /* sizeof(nilu_samples_options) */
+    const char *index; /* the index's file; NULL: samples.index in the run's folder */
+    bool exact;        /* without index: every question walks over all training samples */
+    /* Told while the index is made; false stops (CANCELLED). May be NULL. */
+    bool (*progress)(void *user, int64_t done, int64_t all);
+    void *user;
+} nilu_samples_options;
+#define NILU_SAMPLES_DEFAULT {sizeof(nilu_samples_options), NULL, false, NULL, NULL}
+
+typedef struct nilu_samples_info {
+    const char *path;    /* of the index */
+    int64_t samples;     /* in the training part */
+    int moments;         /* weights on the way that are used, at most 16 */
+    const int64_t *step; /*   and their steps */
+    bool made;           /* the index was made now */
+    double seconds;      /*   which took so long */
+    size_t bytes;        /* of its file */
+} nilu_samples_info;
+
+typedef enum nilu_kinship {
+    NILU_KIN_DIRECTION, /* cosine of the gradients of gap and sample, mean over the snapshots: the one to use */
+    NILU_KIN_TRACIN,    /* product of the gradients of both losses, mean over the snapshots (Pruthi et al. 2020) */
+    NILU_KIN_FINAL,     /* the same with the last snapshot alone */
+    NILU_KINSHIPS
+} nilu_kinship;
+
+typedef struct nilu_teacher {
+    int64_t index;    /* in the training part */
+    int32_t label;    /* -1 for numbers */
+    double influence; /* NILU_KIN_DIRECTION: from -1 to 1; more than 0: learning it has widened the gap (of numbers: the error) */
+} nilu_teacher;
+
+/* The inquiry must outlive the samples. Freed by nilu_samples_free. Errors: UNSUPPORTED (not all layers are dense), FILE_WRITE
+ * (the index), those of nilu_run_snapshot. */
+NILU_API nilu_status nilu_samples_open(nilu *nl, nilu_inquiry *q, const nilu_samples_options *options, nilu_samples **samples);
+NILU_API void nilu_samples_free(nilu_samples *samples);
+NILU_API const nilu_samples_info *nilu_samples_about(const nilu_samples *samples);
+/* The `want` samples that taught each of n cases x [n, features] with labels [n] or targets [n, outputs], most influential
+ * first, into out [n, want]; *found says how many there are of each. accused [n] as in nilu_scene_look; NULL: -1, what is
+ * answered (of numbers the output that is furthest off). The index is used for one case and NILU_KIN_DIRECTION; all else
+ * walks over all training samples once. */
+NILU_API nilu_status nilu_samples_ask(nilu_samples *samples, nilu_kinship kinship, int n, const float *x, const int32_t *labels,
+                                      const float *targets, const int *accused, int want, nilu_teacher *out, int *found);
+/* The training samples whose label is probably wrong: those whose error at the answer |d loss / d answer| stayed largest, mean
+ * over the snapshots (`influence`; Paul et al. 2021). Those of labels that are learnt by heart fall late. */
+NILU_API nilu_status nilu_samples_suspects(nilu_samples *samples, int want, nilu_teacher *out, int *found);
 /* ---- health of a run -----------------------------------------------------------------------------------------------------
  * What was told while it was trained, what its data and weights say now, and which number was the first to go. */
 

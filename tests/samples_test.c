@@ -4,6 +4,8 @@
 
 #include "base/base.h"
 
+#include <unistd.h>
+
 /* The gradient of one sample at a time, by the ordinary way, against all at once. */
 static void norms_are_those_of_single_samples(void **state)
 {
@@ -133,12 +135,192 @@ static void norms_refuse_what_they_do_not_know(void **state)
     nilu_free(nl);
 }
 
+/* ---- who taught it */
+
+static char folder[] = "/tmp/nilu-samples-XXXXXX";
+
+static nilu_inquiry *inquire(nilu *nl, const char *run)
+{
+    nilu_inquiry *q;
+    nilu_data_options d = NILU_DATA_DEFAULT;
+    nilu_inquiry_options o = NILU_INQUIRY_DEFAULT;
+    d.data_dir = NILU_SOURCE_DIR "/data";
+    o.opened = &d;
+    assert_ok(nl, nilu_inquiry_open(nl, run, &o, &q));
+    return q;
+}
+
+/* A short run on the digits, with snapshots. */
+static int train(void **state)
+{
+    (void)state;
+    nilu *nl = nilu_new(NULL, NULL);
+    nilu_data *data;
+    nilu_model *model;
+    nilu_train_options o = NILU_TRAIN_DEFAULT;
+    nilu_data_options d = NILU_DATA_DEFAULT;
+    d.data_dir = NILU_SOURCE_DIR "/data";
+    char run[64];
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(run, sizeof run, "%s/run", folder);
+    assert_ok(nl, nilu_data_open(nl, "digits", &d, &data));
+    assert_ok(nl, nilu_model_chain(nl, "40 relu, 30 relu", &model));
+    o.out = run;
+    o.where = "digits";
+    o.opened = &d;
+    o.epochs = 3;
+    o.snapshots = 5;
+    assert_ok(nl, nilu_train(nl, model, data, &o, NULL));
+    nilu_model_free(model);
+    nilu_data_free(data);
+    nilu_free(nl);
+    return 0;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    char line[128];
+    snprintf(line, sizeof line, "rm -rf %s", folder);
+    return system(line);
+}
+
+#define CASES 6
+#define TOP 10
+
+/* What the index finds is what a walk over all samples finds; and that is what gradients say that were made one by one. */
+static void the_index_finds_what_a_walk_finds(void **state)
+{
+    (void)state;
+    nilu *nl = nilu_new(NULL, NULL);
+    char run[64];
+    snprintf(run, sizeof run, "%s/run", folder);
+    nilu_inquiry *q = inquire(nl, run);
+    const nilu_inquiry_info *a = nilu_inquiry_about(q);
+    nilu_samples *s;
+    nilu_teacher walk[CASES * TOP], found[TOP];
+    int n, same = 0;
+    int64_t f = a->set->features;
+    float *x = malloc((size_t)(CASES * f) * sizeof *x), *other = malloc((size_t)f * sizeof *other);
+    int32_t label[CASES];
+    assert_ok(nl, nilu_data_batch(a->data, NILU_TEST, NULL, CASES, x, label, NULL));
+    for (int again = 0; again < 2; again++) {
+        assert_ok(nl, nilu_samples_open(nl, q, NULL, &s));
+        assert_int_equal(nilu_samples_about(s)->made, !again);
+        assert_int_equal(nilu_samples_about(s)->moments, 5);
+        if (!again)
+            assert_ok(nl, nilu_samples_ask(s, NILU_KIN_DIRECTION, CASES, x, label, NULL, NULL, TOP, walk, &n));
+        for (int i = 0; i < CASES; i++) {
+            assert_ok(nl, nilu_samples_ask(s, NILU_KIN_DIRECTION, 1, x + i * f, label + i, NULL, NULL, TOP, found, &n));
+            assert_int_equal(n, TOP);
+            for (int k = 0; k < TOP; k++) {
+                same += found[k].index == walk[i * TOP + k].index;
+                assert_near(found[k].influence, walk[i * TOP + k].influence, 1e-5);
+                assert_true(k == 0 || found[k].influence <= found[k - 1].influence);
+            }
+        }
+        nilu_samples_free(s);
+    }
+    assert_true(same >= 2 * CASES * TOP - 2);
+    double mean = 0; /* case 0 and its first teacher, in f64, layer by layer */
+    nilu_verdict v;
+    nilu_scene *scene;
+    assert_ok(nl, nilu_scene_look(a->scene, x, label[0], NULL, -1));
+    nilu_scene_verdict(a->scene, &v);
+    int accused = v.accused, rival = v.rival;
+    for (int m = 0; m < a->about->snapshots; m++) {
+        nilu_store *w;
+        nilu_layer_view l;
+        double *gx[8], *gd[8], dot = 0, own = 0, its = 0;
+        assert_ok(nl, nilu_run_snapshot(a->run, a->about->snapshot[m], &w));
+        assert_ok(nl, nilu_scene_new(nl, a->model, w, f, a->set->outputs, NULL, &scene));
+        assert_ok(nl, nilu_scene_look(scene, x, rival == label[0] ? label[0] : rival, NULL, accused));
+        for (int i = 0; nilu_scene_layer(scene, i, NILU_FROM_GAP, &l); i++) {
+            gx[i] = malloc((size_t)l.in * sizeof(double));
+            gd[i] = malloc((size_t)l.out * sizeof(double));
+            memcpy(gx[i], l.x, (size_t)l.in * sizeof(double));
+            memcpy(gd[i], l.delta, (size_t)l.out * sizeof(double));
+        }
+        assert_ok(nl, nilu_data_batch(a->data, NILU_TRAIN, &walk[0].index, 1, other, NULL, NULL));
+        assert_ok(nl, nilu_scene_look(scene, other, walk[0].label, NULL, -1));
+        for (int i = 0; nilu_scene_layer(scene, i, NILU_FROM_LOSS, &l); i++) {
+            for (int64_t j = 0; j < l.out; j++)
+                for (int64_t k = 0; k <= l.in; k++) {
+                    double mine = gd[i][j] * (k < l.in ? gx[i][k] : 1), theirs = l.delta[j] * (k < l.in ? l.x[k] : 1);
+                    dot += mine * theirs;
+                    own += mine * mine;
+                    its += theirs * theirs;
+                }
+            free(gx[i]);
+            free(gd[i]);
+        }
+        mean -= dot / sqrt(own * its) / a->about->snapshots;
+        nilu_scene_free(scene);
+        nilu_store_free(w);
+    }
+    assert_near(walk[0].influence, mean, 1e-4);
+    free(x);
+    free(other);
+    nilu_inquiry_free(q);
+    nilu_free(nl);
+}
+
+/* Whatever is wrong with the file, it is noticed. */
+static void a_damaged_index_is_made_anew(void **state)
+{
+    (void)state;
+    nilu *nl = nilu_new(NULL, NULL);
+    char run[64], path[96];
+    snprintf(run, sizeof run, "%s/run", folder);
+    snprintf(path, sizeof path, "%s/own.index", folder);
+    nilu_inquiry *q = inquire(nl, run);
+    nilu_samples *s;
+    nilu_samples_options o = NILU_SAMPLES_DEFAULT;
+    o.index = path;
+    assert_ok(nl, nilu_samples_open(nl, q, &o, &s));
+    size_t bytes = nilu_samples_about(s)->bytes;
+    float *x = calloc((size_t)nilu_inquiry_about(q)->set->features, sizeof *x);
+    int32_t label = 3;
+    nilu_teacher out[3];
+    int n;
+    for (int damage = 0; damage < 4; damage++) { /* header, middle, facts, cut off */
+        nilu_samples_free(s);
+        FILE *f = fopen(path, "r+b");
+        long at = damage == 0 ? 20 : damage == 1 ? (long)bytes / 2 : (long)bytes - 100;
+        fseek(f, at, SEEK_SET);
+        int was = fgetc(f);
+        fseek(f, at, SEEK_SET);
+        fputc(was ^ 0x10, f);
+        fclose(f);
+        if (damage == 3)
+            assert_int_equal(truncate(path, (off_t)bytes - 1), 0);
+        assert_ok(nl, nilu_samples_open(nl, q, &o, &s));
+        assert_int_equal(nilu_samples_about(s)->made, damage != 1);
+        if (damage == 1) {
+            assert_int_equal(nilu_samples_ask(s, NILU_KIN_DIRECTION, 1, x, &label, NULL, NULL, 3, out, &n),
+                             NILU_E_FILE_CORRUPT);
+            assert_contains(nilu_errmsg(nl), "is damaged; delete it");
+            remove(path);
+            nilu_samples_free(s);
+            assert_ok(nl, nilu_samples_open(nl, q, &o, &s));
+        }
+        assert_ok(nl, nilu_samples_ask(s, NILU_KIN_DIRECTION, 1, x, &label, NULL, NULL, 3, out, &n));
+    }
+    label = 10;
+    assert_int_equal(nilu_samples_ask(s, NILU_KIN_DIRECTION, 1, x, &label, NULL, NULL, 3, out, &n), NILU_E_RANGE);
+    nilu_samples_free(s);
+    free(x);
+    nilu_inquiry_free(q);
+    nilu_free(nl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(norms_are_those_of_single_samples),
-        cmocka_unit_test(norms_change_no_step),
-        cmocka_unit_test(norms_refuse_what_they_do_not_know),
+        cmocka_unit_test(norms_are_those_of_single_samples),  cmocka_unit_test(norms_change_no_step),
+        cmocka_unit_test(norms_refuse_what_they_do_not_know), cmocka_unit_test(the_index_finds_what_a_walk_finds),
+        cmocka_unit_test(a_damaged_index_is_made_anew),
     };
-    return cmocka_run_group_tests_name("samples", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("samples", tests, train, clean);
 }
