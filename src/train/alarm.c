@@ -56,7 +56,7 @@ static const row rows[CODES] = {
     [NOTHING_LEARNT] = {"nothing_learnt", NILU_WARNING,
                         N_("the network answers no better than who knows the classes' shares alone: it cannot learn, or the labels have nothing to do with the samples"),
                         N_("look at some samples and their labels; then at the learning rate and at the width of the network")},
-    [CONSTANT_COLUMNS] = {"constant_columns", NILU_WARNING,
+    [CONSTANT_COLUMNS] = {"constant_columns", NILU_NOTE,
                           N_("a column that never changes says nothing; often it was written or read wrongly"),
                           N_("leave it out (--ignore), or mend it")},
     [UNSHUFFLED] = {"unshuffled", NILU_NOTE,
