@@ -205,7 +205,7 @@ static void check_gradients(const teller *t)
             largest = p;
         if (p->silent >= LOOKS && !told(w, SYMMETRY) && !told(w, DEAD_UNITS) && !told(w, SATURATED_UNITS))
             raise_alarm(t, NO_GRADIENT, p->value->name, 0, 0, N_("%.90s: its gradient was 0 at %d looks in a row"), p->value->name, p->silent);
-        if (p->before && p->gradient > 0 && p->change == 0 && w->looks >= LOOKS && p->rise == 0 && !w->partial)
+        if (p->before && p->gradient > 0 && p->change == 0 && w->looks >= LOOKS && p->rise == 0 && !w->partial && !w->vanishing)
             raise_alarm(t, FROZEN, p->value->name, 0, 0, N_("%.90s: no weight of it has changed, although its gradient is %.3g long"),
                         p->value->name, p->gradient);
     }
@@ -308,8 +308,8 @@ void train_survey_alarms(const nilu_data_info *d, const train_survey *s, void (*
     else if (s->compared >= 20 && share > 0.6)
         raise_alarm(&t, OVERLAP, "", share, 0.6, N_("%.0f %% of %lld samples to be judged by are in the training part, too"), 100 * share,
                     (long long)s->compared);
-    if (s->reach > 50 || s->spread > 1e3)
-        raise_alarm(&t, SCALE, "", fmax(s->reach, s->spread), 50,
+    if (s->reach > 36 || s->spread > 1e3)
+        raise_alarm(&t, SCALE, "", fmax(s->reach, s->spread), 36,
                     N_("the largest feature is %.3g deviations from the mean; the columns' deviations differ by a factor of %.3g"), s->reach, s->spread);
     if (d->task == NILU_TASK_CLASSES && s->looked >= 100 && (double)s->largest > 0.95 * (double)s->looked)
         raise_alarm(&t, IMBALANCE, "", (double)s->largest / (double)s->looked, 0.95, N_("%.1f %% of the samples are of one class"),
