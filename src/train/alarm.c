@@ -308,8 +308,8 @@ void train_survey_alarms(const nilu_data_info *d, const train_survey *s, void (*
     else if (s->compared >= 20 && share > 0.6)
         raise_alarm(&t, OVERLAP, "", share, 0.6, N_("%.0f %% of %lld samples to be judged by are in the training part, too"), 100 * share,
                     (long long)s->compared);
-    if (s->reach > 36 || s->spread > 1e3)
-        raise_alarm(&t, SCALE, "", fmax(s->reach, s->spread), 36,
+    if (s->reach > 50 || s->spread > 1e3)
+        raise_alarm(&t, SCALE, "", fmax(s->reach, s->spread), 50,
                     N_("the largest feature is %.3g deviations from the mean; the columns' deviations differ by a factor of %.3g"), s->reach, s->spread);
     if (d->task == NILU_TASK_CLASSES && s->looked >= 100 && (double)s->largest > 0.95 * (double)s->looked)
         raise_alarm(&t, IMBALANCE, "", (double)s->largest / (double)s->looked, 0.95, N_("%.1f %% of the samples are of one class"),
