@@ -8,7 +8,7 @@
 struct blame {
     cli_sampling sampling;
     int64_t worst, top;
-    bool sanity;
+    bool sanity, alone;
     const char *part, *tickets, *html;
 };
 
@@ -160,6 +160,19 @@ static json_t *common_json(const cli_blame *b)
     return list;
 }
 
+static json_t *teachers_json(const cli_blame *b)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < b->teachers; i++) {
+        const nilu_teacher *t = &b->teacher[i];
+        json_t *o = json_pack("{s:I, s:o}", "sample", (json_int_t)t->index, "influence", cli_real(t->influence));
+        if (t->label >= 0)
+            json_object_set_new(o, "label", json_string(b->k.info->set->class_names[t->label]));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 static nilu_status report_json(const cli_blame *b)
 {
     const nilu_case_file *f = &b->file;
@@ -180,6 +193,10 @@ static nilu_status report_json(const cli_blame *b)
     cli_merge(o, json_pack("{s:f, s:f}", "seconds", f->seconds, "prepared", b->prepared));
     if (!isnan(b->sanity))
         json_object_set_new(o, "sanity", json_real(b->sanity));
+    if (b->samples) {
+        json_object_set_new(o, "teachers", teachers_json(b));
+        json_object_set_new(o, "teachers_seconds", json_real(b->asked));
+    }
     if (b->cases > 1)
         json_object_set_new(o, "common", common_json(b));
     return cli_emit(b->k.c, "result", o);
@@ -256,6 +273,45 @@ static nilu_status try_case(cli_blame *b, const struct blame *s, nilu_part part)
     return NILU_OK;
 }
 
+/* ---- who taught it */
+
+static bool shown(void *user, int64_t done, int64_t all)
+{
+    cli_progress_show(user, all ? (double)done / (double)all : 1,
+                      _(N_("training samples are looked at, once for this run")));
+    return true;
+}
+
+/* Nets that are not all dense have no index: then the case file says so, and is whole without. */
+static nilu_status find_teachers(cli_blame *b, const struct blame *s)
+{
+    cli *c = b->k.c;
+    cli_progress bar = {.screen = &c->err, .started = cli_now()};
+    nilu_samples_options o = NILU_SAMPLES_DEFAULT;
+    nilu_verdict v;
+    if (s->alone)
+        return NILU_OK;
+    if (!c->quiet && c->err.terminal) {
+        o.progress = shown;
+        o.user = &bar;
+    }
+    nilu_status status = nilu_samples_open(c->nl, b->k.at, &o, &b->samples);
+    cli_progress_clear(&bar);
+    if (status == NILU_E_UNSUPPORTED || status == NILU_E_FILE_WRITE) {
+        cli_note(c, "%s", nilu_errmsg(c->nl));
+        return NILU_OK;
+    }
+    NILU_TRY(status);
+    nilu_scene_verdict(b->k.info->scene, &v);
+    double start = cli_now();
+    int32_t label = b->k.sample.label;
+    int accused = v.accused, want = b->top < 10 ? 10 : (int)b->top;
+    NILU_TRY(nilu_samples_ask(b->samples, NILU_KIN_DIRECTION, 1, b->k.sample.x, v.label >= 0 ? &label : NULL,
+                              v.label >= 0 ? NULL : b->k.sample.target, &accused, want, b->teacher, &b->teachers));
+    b->asked = cli_now() - start;
+    return NILU_OK;
+}
+
 static nilu_status write_page(const cli_blame *b, const char *path)
 {
     char title[256];
@@ -315,9 +371,12 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
         status = choose(&b, s, part, worst);
         if (status == NILU_OK)
             status = try_case(&b, s, part);
+        if (status == NILU_OK && !s->tickets)
+            status = find_teachers(&b, s);
     }
     if (status == NILU_OK)
         status = tell(&b, s);
+    nilu_samples_free(b.samples);
     nilu_blame_free(b.court);
     cli_case_free(&b.k);
     base_free(c->nl, worst);
@@ -361,6 +420,7 @@ static const cli_option options[] = {
     {"part", 'p', "PART", CLI_CHOICE, AT(part), N_("the part that wrong answers are taken from"),
      .usual = N_("test, else validation, else train"), .choice = cli_part_name},
     {"top", 0, "N", CLI_WHOLE, AT(top), N_("rows of each table"), "5", .low = 1, .high = 32, .group = N_("Report")},
+    {"alone", 0, NULL, CLI_FLAG, AT(alone), N_("do not look for the training samples that taught the answer")},
     {"sanity", 0, NULL, CLI_FLAG, AT(sanity), N_("compare the map of the sample with those of shuffled weights")},
     {"tickets", 0, "FORMAT", CLI_CHOICE, AT(tickets), N_("print every ticket as a line of a table, and nothing else"),
      .choice = csv_name},
@@ -395,6 +455,9 @@ static const cli_field fields[] = {
     {"result", "seconds", "number", N_("that the trial took")},
     {"result", "prepared", "number", N_("seconds to plan it, and to learn what is usual")},
     {"result", "sanity", "number", N_("with --sanity: mean correlation of the map with those of shuffled weights")},
+    {"result", "teachers", "objects",
+     N_("training samples that taught the answer, most first: sample, label, influence (-1 to 1)")},
+    {"result", "teachers_seconds", "number", N_("that asking them took, the index of the run made before")},
     {"result", "common", "objects",
      N_("with --worst: weights that the cases have in common; numbers are means over the cases, fixed: how many of "
         "them mending sets right")},

@@ -437,6 +437,71 @@ static void common(teller *t)
     weight_rows(t, n, b->common, true);
 }
 
+/* ---- who taught it */
+
+/* Training samples as they look, side by side. */
+static nilu_status thumbnails(teller *t, int n)
+{
+    const cli_blame *b = t->b;
+    cli *c = b->k.c;
+    const nilu_data_info *set = b->k.info->set;
+    int channels = set->channels, width = set->width, most = t->page ? n : (c->out.columns - 2) / (width + 1);
+    n = n < most ? n : most;
+    int across = t->page ? width : n * (width + 1);
+    unsigned char *own = base_alloc(c->nl, (size_t)set->features),
+                  *canvas = base_calloc(c->nl, (size_t)set->height * 3, (size_t)(across > 0 ? across : 1));
+    nilu_status status = own && canvas ? NILU_OK : NILU_E_NO_MEMORY;
+    if (t->page)
+        report_raw(t->page, "<div class=\"row\">\n");
+    for (int k = 0; k < n && status == NILU_OK; k++) {
+        char caption[CLI_PLACE];
+        status = nilu_data_picture(b->k.info->data, NILU_TRAIN, b->teacher[k].index, own);
+        for (int i = 0; i < set->height * width && status == NILU_OK; i++)
+            for (int h = 0; h < 3; h++)
+                canvas[((i / width) * across + (t->page ? 0 : k * (width + 1)) + i % width) * 3 + h] =
+                    own[i * channels + (channels == 3 ? h : 0)];
+        snprintf(caption, sizeof caption, "train:%lld", (long long)b->teacher[k].index);
+        if (status == NILU_OK && t->page)
+            figure(t, canvas, caption);
+    }
+    if (t->page)
+        report_raw(t->page, "</div>\n");
+    else if (status == NILU_OK && n > 0)
+        cli_picture(&c->out, canvas, set->height, across, 3, 2);
+    base_free(c->nl, own);
+    base_free(c->nl, canvas);
+    return status;
+}
+
+static nilu_status taught(teller *t)
+{
+    const cli_blame *b = t->b;
+    const nilu_samples_info *about = nilu_samples_about(b->samples);
+    int n = b->teachers < b->top ? b->teachers : (int)b->top;
+    cli_figure time;
+    char clean[128];
+    heading(t, _(N_("Who taught it")));
+    say(t,
+        _(N_("The training samples whose gradients point most against that of this gap, mean over %d moments of the "
+             "training: learning them has widened it.")),
+        about->moments);
+    if (b->k.info->set->height)
+        NILU_TRY(thumbnails(t, n));
+    begin(t, "llr");
+    cell(t, "%s", _(N_("sample")));
+    cell(t, "%s", _(N_("label")));
+    cell(t, "%s", _(N_("influence")));
+    for (int i = 0; i < n; i++) {
+        const nilu_teacher *e = &b->teacher[i];
+        cell(t, "train:%lld", (long long)e->index);
+        cell(t, "%s", e->label >= 0 ? cli_clean(b->k.info->set->class_names[e->label], clean, sizeof clean) : "");
+        cell(t, "%.3f", e->influence);
+    }
+    end(t);
+    say(t, _(N_("Asked %lld samples in %s.")), (long long)about->samples, cli_seconds(b->asked, time));
+    return NILU_OK;
+}
+
 nilu_status cli_casefile(const cli_blame *b, report *page)
 {
     teller t = {b, page, {0}, NILU_OK};
@@ -447,6 +512,8 @@ nilu_status cli_casefile(const cli_blame *b, report *page)
     hidden(&t);
     weights(&t);
     NILU_TRY(seen(&t));
+    if (b->samples && b->teachers)
+        NILU_TRY(taught(&t));
     stops(&t);
     if (!isnan(b->sanity))
         say(&t, _(N_("The map of integrated gradients correlates %.3f with those of shuffled weights: %s.")), b->sanity,

@@ -339,6 +339,10 @@ typedef struct cli_blame {
     int64_t cases;
     nilu_suspect common[16]; /*   and the weights that they have in common */
     int commons;
+    nilu_samples *samples;   /* who taught it; NULL: not asked, or not to be had */
+    nilu_teacher teacher[32];
+    int teachers;
+    double asked;            /* seconds of asking them, without making the index */
 } cli_blame;
 struct report;
 nilu_status cli_casefile(const cli_blame *b, struct report *page);

@@ -67,7 +67,7 @@ static nilu_train_options options_of(const struct train *t)
     o.runs = t->out || t->no_run ? NULL : t->runs;
     o.checkpoint_seconds = t->every;
     o.checkpoint_steps = is_set(t->every_steps) ? t->every_steps : 0;
-    o.snapshots = (int)t->snapshots;
+    o.snapshots = t->snapshots == CLI_UNSET ? -1 : (int)t->snapshots;
     return o;
 }
 
@@ -386,7 +386,7 @@ static const cli_option options[] = {
     {"resume", 'r', "RUN", CLI_FOLDER, AT(resume), N_("go on with this run from its last checkpoint")},
     {"every", 0, "SECONDS", CLI_NUMBER, AT(every), N_("write a checkpoint at least so often"), "30", .low = 0, .high = 1e9},
     {"every-steps", 0, "N", CLI_WHOLE, AT(every_steps), N_("and after every N steps"), .usual = N_("not by steps"), .low = 1, .high = 1e15},
-    {"snapshots", 0, "N", CLI_WHOLE, AT(snapshots), N_("keep copies of the weights at N steps from the first to the last, evenly on a logarithmic scale"), "0", .low = 0, .high = 1000},
+    {"snapshots", 0, "N", CLI_WHOLE, AT(snapshots), N_("keep copies of the weights at N steps from the first to the last, evenly on a logarithmic scale"), .usual = N_("8 where each takes at most 32 MiB"), .low = 0, .high = 1000},
     {"no-alarms", 0, NULL, CLI_FLAG, AT(no_alarms), N_("do not watch gradients, updates and units; saves a fiftieth of the time, and changes no weight")},
     {"profile", 0, NULL, CLI_FLAG, AT(profile), N_("show where the time of a step goes, and how near each instruction comes to what this machine can do")},
     {"profile-svg", 0, "FILE", CLI_FILE, AT(drawing), N_("and draw it: forward, backward and update in the order in which they run")},

@@ -779,7 +779,8 @@ typedef struct nilu_train_options {
     int64_t checkpoint_steps;          /* and every so many steps; 0: not by steps. At the end of an epoch one is written
                                           unless that would take more than a twentieth of the time */
     int snapshots;                     /* copies of the weights at so many steps, spread evenly on a logarithmic scale
-                                          from the first to the last, for forensics; 0: none */
+                                          from the first to the last, for forensics; 0: none; -1:
+                                          8 where a run is recorded and each takes at most 32 MiB, else none */
     /* What happens is told here, in the thread that called. A callback that returns false stops the training as
      * `stop` does. All may be NULL. */
     bool (*on_start)(void *user, const nilu_train_about *about);

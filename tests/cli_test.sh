@@ -134,6 +134,12 @@ try "eval with mistakes" "$nilu" eval things --part train --mistakes 5 --show-mi
 try "eval of pictures" "$nilu" eval drawn --show-mistake
 try "eval of numbers" "$nilu" eval line --mistakes 2 --show-mistake
 has "largest error"
+try "who taught an answer" "$nilu" blame things
+has "Who taught it"
+has "influence"
+try "and without" "$nilu" blame things --alone
+! grep -q "Who taught it" out
+ok $? "  ... it is not said"
 try "blame for an answer" "$nilu" blame things --sample train:3 --sanity
 has "who held the wheel"
 has "Weights that over-reacted"

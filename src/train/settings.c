@@ -118,7 +118,7 @@ static nilu_status check(nilu *nl, const nilu_train_options *o)
             return base_fail(nl, NILU_E_USAGE, N_("training: %s is %lld; give a number from %lld to %lld"), limits[i].name,
                              (long long)value, (long long)limits[i].low, (long long)limits[i].high);
     }
-    if (o->snapshots < 0 || o->snapshots > 1000)
+    if (o->snapshots < -1 || o->snapshots > 1000)
         return base_fail(nl, NILU_E_USAGE, N_("training: snapshots is %d; give a number from 0 to 1000"), o->snapshots);
     if (!(o->checkpoint_seconds >= 0))
         return base_fail(nl, NILU_E_USAGE, N_("training: checkpoint_seconds is %g; give 0 or more"), o->checkpoint_seconds);

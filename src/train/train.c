@@ -20,8 +20,15 @@ static nilu_status start_job(train_job *j, nilu_store *store)
         return NILU_E_NO_MEMORY;
     j->epoch_steps = train_epoch_steps(j->about, o);
     j->steps = train_steps(j->about, o);
-    j->net = (train_net){.nl = j->nl, .model = j->model, .data = j->about, .store = j->store, .loss = o->loss,
-                         .optimizer = &o->optimizer, .mode = TRAIN_LEARN, .bf16 = o->bf16, .complete = store != NULL};
+    j->net = (train_net){.nl = j->nl,
+                         .model = j->model,
+                         .data = j->about,
+                         .store = j->store,
+                         .loss = o->loss,
+                         .optimizer = &o->optimizer,
+                         .mode = TRAIN_LEARN,
+                         .bf16 = o->bf16,
+                         .complete = store != NULL};
     NILU_TRY(train_net_plan(&j->net, o->batch, &plan));
     if (!j->told->on_profile)
         return NILU_OK;
@@ -91,7 +98,8 @@ static nilu_status judge(train_job *j, nilu_train_result *r)
     train_sums sums = {0};
     nilu_predictor *p = j->judge;
     r->judged = count[NILU_TEST] ? NILU_TEST : count[NILU_VALIDATION] ? NILU_VALIDATION : NILU_TRAIN;
-    nilu_status status = p ? NILU_OK : nilu_predictor_new(j->nl, j->model, j->store, j->data, j->info->options.loss, &p);
+    nilu_status status =
+        p ? NILU_OK : nilu_predictor_new(j->nl, j->model, j->store, j->data, j->info->options.loss, &p);
     j->judge = p;
     if (status == NILU_OK)
         status = train_sums_new(j->nl, j->about, false, &sums);
@@ -189,7 +197,9 @@ void nilu_train_result_free(nilu *nl, nilu_train_result *r)
 
 static nilu_train_result no_result(const nilu_data_info *data)
 {
-    return (nilu_train_result){.ending = NILU_INTERRUPTED, .loss = NAN, .scores = {data ? data->task : NILU_TASK_NONE, 0, NAN, NAN, NAN, NAN, NAN}};
+    return (nilu_train_result){.ending = NILU_INTERRUPTED,
+                               .loss = NAN,
+                               .scores = {data ? data->task : NILU_TASK_NONE, 0, NAN, NAN, NAN, NAN, NAN}};
 }
 
 /* ---- a new run */
@@ -252,10 +262,23 @@ static nilu_status describe(train_job *j, texts *t)
     return record_identity(j->nl, i, t->identity);
 }
 
+/* As many as forensics asks for, where they take little room. */
+static int usual_snapshots(const train_job *j)
+{
+    enum { USUAL = 8, ROOM = 32 << 20 };
+    size_t bytes = 0;
+    for (int i = 0; i < nilu_store_count(j->store); i++)
+        if (nilu_store_at(j->store, i)->kind == NILU_PARAM)
+            bytes += nilu_store_at(j->store, i)->bytes;
+    return (j->told->out || j->told->runs) && bytes <= ROOM ? USUAL : 0;
+}
+
 static nilu_status train_new(train_job *j, texts *t, nilu_train_result *r)
 {
     NILU_TRY(train_resolve(j->nl, j->model, j->data, j->told, &j->info->options));
     NILU_TRY(start_job(j, NULL));
+    if (j->info->options.snapshots < 0)
+        j->info->options.snapshots = usual_snapshots(j);
     NILU_TRY(describe(j, t));
     NILU_TRY(record_create(j->nl, j->told->out, j->told->runs, j->info, &j->folder));
     return run_job(j, r);
@@ -266,8 +289,14 @@ nilu_status nilu_train(nilu *nl, const nilu_model *model, nilu_data *data, const
 {
     static const nilu_train_options none = NILU_TRAIN_DEFAULT;
     nilu_run_info info = {.options = NILU_TRAIN_DEFAULT};
-    train_job j = {.nl = nl, .data = data, .about = nilu_data_about(data), .told = options ? options : &none, .info = &info,
-                   .called = train_now(), .saved_step = -1, .folder = {.nl = nl, .lock = -1, .journal = -1}};
+    train_job j = {.nl = nl,
+                   .data = data,
+                   .about = nilu_data_about(data),
+                   .told = options ? options : &none,
+                   .info = &info,
+                   .called = train_now(),
+                   .saved_step = -1,
+                   .folder = {.nl = nl, .lock = -1, .journal = -1}};
     nilu_train_result r = no_result(j.about);
     nilu_model *own = NULL;
     texts *t = base_calloc(nl, 1, sizeof *t);
@@ -295,9 +324,10 @@ nilu_status nilu_train(nilu *nl, const nilu_model *model, nilu_data *data, const
 
 static nilu_status wrong_position(train_job *j)
 {
-    return base_fail(j->nl, NILU_E_VERIFY, N_("%s/" RECORD_LAST ": its position in the data cannot be (epoch %lld, batch %lld, step "
-                                              "%lld); was it changed?"), j->folder.path, (long long)j->at.epoch,
-                     (long long)j->at.batch, (long long)j->at.step);
+    return base_fail(j->nl, NILU_E_VERIFY,
+                     N_("%s/" RECORD_LAST ": its position in the data cannot be (epoch %lld, batch %lld, step "
+                        "%lld); was it changed?"),
+                     j->folder.path, (long long)j->at.epoch, (long long)j->at.batch, (long long)j->at.step);
 }
 
 /* Is the position one that the loop can have been at, and the one that the values are of? */
@@ -306,10 +336,10 @@ static nilu_status check_position(train_job *j)
     const record_position *p = &j->at;
     const nilu_value *step = nilu_store_find(j->store, "step");
     bool partial = p->step == j->steps && p->batch == 0; /* the last epoch may be cut short */
-    if (p->batch >= j->epoch_steps || p->epoch > j->info->options.epochs || p->step > j->steps || p->best_epoch > p->epoch ||
-        p->bad > p->epoch || !(p->seconds >= 0) || (!partial && p->epoch * j->epoch_steps + p->batch != p->step) ||
-        (p->batch > 0) != (p->loss_n > 0) || !step || step->dtype != NILU_I64 || step->bytes != sizeof(int64_t) ||
-        *(const int64_t *)step->data != p->step)
+    if (p->batch >= j->epoch_steps || p->epoch > j->info->options.epochs || p->step > j->steps ||
+        p->best_epoch > p->epoch || p->bad > p->epoch || !(p->seconds >= 0) ||
+        (!partial && p->epoch * j->epoch_steps + p->batch != p->step) || (p->batch > 0) != (p->loss_n > 0) || !step ||
+        step->dtype != NILU_I64 || step->bytes != sizeof(int64_t) || *(const int64_t *)step->data != p->step)
         return wrong_position(j);
     return NILU_OK;
 }
@@ -322,12 +352,15 @@ static nilu_status load_best(train_job *j)
     j->best = nilu_store_new(j->nl);
     if (!j->best)
         return NILU_E_NO_MEMORY;
-    NILU_TRY(record_checkpoint_read(j->nl, j->folder.path, RECORD_BEST, j->info->identity, NILU_PARAMS | NILU_STATES, j->best, &p));
+    NILU_TRY(record_checkpoint_read(j->nl, j->folder.path, RECORD_BEST, j->info->identity, NILU_PARAMS | NILU_STATES,
+                                    j->best, &p));
     if (p.best_epoch == j->at.best_epoch)
         return NILU_OK;
     if (p.best_epoch < j->at.best_epoch)
-        return base_fail(j->nl, NILU_E_VERIFY, N_("%s/" RECORD_BEST ": is of epoch %lld, but the best was %lld; put back the file that "
-                                                  "was here"), j->folder.path, (long long)p.best_epoch, (long long)j->at.best_epoch);
+        return base_fail(j->nl, NILU_E_VERIFY,
+                         N_("%s/" RECORD_BEST ": is of epoch %lld, but the best was %lld; put back the file that "
+                            "was here"),
+                         j->folder.path, (long long)p.best_epoch, (long long)j->at.best_epoch);
     /* It was written just before the run was broken off; the epoch is run again, and gives the same. */
     nilu_store_free(j->best);
     j->best = NULL;
@@ -336,8 +369,8 @@ static nilu_status load_best(train_job *j)
 
 static nilu_status load_last(train_job *j, nilu_store **store)
 {
-    nilu_status status = record_checkpoint_read(j->nl, j->folder.path, RECORD_LAST, j->info->identity, NILU_PARAMS | NILU_STATES,
-                                                *store, &j->at);
+    nilu_status status = record_checkpoint_read(j->nl, j->folder.path, RECORD_LAST, j->info->identity,
+                                                NILU_PARAMS | NILU_STATES, *store, &j->at);
     if (status == NILU_E_FILE_NOT_FOUND) { /* it never came to a checkpoint: from the beginning */
         nilu_store_free(*store);
         *store = NULL;
@@ -389,11 +422,13 @@ static nilu_status resume(train_job *j, const nilu_run *run, nilu_train_result *
 {
     nilu_train_options *o = &j->info->options;
     if (strcmp(j->about->fingerprint, j->info->fingerprint) != 0 || j->about->count[NILU_TRAIN] != j->info->samples)
-        return base_fail(j->nl, NILU_E_VERIFY, N_("%s: these are not the data that the run was started with (fingerprint %s, not %s)"),
+        return base_fail(j->nl, NILU_E_VERIFY,
+                         N_("%s: these are not the data that the run was started with (fingerprint %s, not %s)"),
                          j->about->name, j->about->fingerprint, j->info->fingerprint);
     if (!o->patience)
         o->patience = -1;
-    NILU_TRY(train_resolve(j->nl, j->model, j->data, o, o)); /* what a hostile file says is checked as all options are */
+    NILU_TRY(
+        train_resolve(j->nl, j->model, j->data, o, o)); /* what a hostile file says is checked as all options are */
     NILU_TRY(record_reopen(j->nl, j->info, &j->folder));
     return j->info->ended ? judge_ended(j, run, r) : go_on(j, r);
 }
@@ -404,7 +439,11 @@ nilu_status nilu_resume(nilu *nl, const char *path, nilu_data *data, const nilu_
     static const nilu_train_options none = NILU_TRAIN_DEFAULT;
     nilu_run *run = NULL;
     nilu_data *own = NULL;
-    train_job j = {.nl = nl, .told = options ? options : &none, .called = train_now(), .saved_step = -1, .folder = {.nl = nl, .lock = -1, .journal = -1}};
+    train_job j = {.nl = nl,
+                   .told = options ? options : &none,
+                   .called = train_now(),
+                   .saved_step = -1,
+                   .folder = {.nl = nl, .lock = -1, .journal = -1}};
     nilu_train_result r = no_result(NULL);
     nilu_run_info info;
     uint64_t seed = nl->options.seed;
