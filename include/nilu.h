@@ -1153,7 +1153,8 @@ typedef struct nilu_inquiry_options {
     size_t size;                     /* sizeof(nilu_inquiry_options) */
     nilu_moment moment;              /* whose weights */
     nilu_dtype dtype;                /* arithmetic of the scene: NILU_F64 or NILU_F32 */
-    const nilu_data_options *opened; /* data_dir, cache_dir and memory count, as for nilu_run_data; NULL: none */
+    const nilu_data_options *opened; /* data_dir, cache_dir and memory count, as for nilu_run_data; NULL: none. Copied, but
+                                        for its texts */
 } nilu_inquiry_options;
 #define NILU_INQUIRY_DEFAULT {sizeof(nilu_inquiry_options), NILU_MODEL, NILU_F64, NULL}
 

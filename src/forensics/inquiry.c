@@ -12,6 +12,7 @@
 struct nilu_inquiry {
     nilu *nl;
     nilu_inquiry_options options;
+    nilu_data_options opened; /* what options.opened points to, if anything: the caller's may be gone */
     nilu_inquiry_info info;
     nilu_data *other; /* the file that the sample at hand comes from; NULL: the run's own set */
     char *name;       /* of the sample at hand, as it is shown */
@@ -33,6 +34,10 @@ nilu_status nilu_inquiry_open(nilu *nl, const char *folder, const nilu_inquiry_o
         return NILU_E_NO_MEMORY;
     q->nl = nl;
     q->options = options ? *options : usual;
+    if (q->options.opened) {
+        q->opened = *q->options.opened;
+        q->options.opened = &q->opened;
+    }
     nilu_inquiry_info *i = &q->info;
     nilu_scene_options s = NILU_SCENE_DEFAULT;
     nilu_status status = nilu_run_open(nl, folder, &i->run);
