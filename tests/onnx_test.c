@@ -293,8 +293,7 @@ static void writes_what_it_reads(void **state)
     static const char *const models[] = {
         "layers: [dense 9 relu, dense 8 gelu, dense 7 silu, softplus, dense 5 tanh, dense 4]",
         "layers: [dense 6 leaky_relu, elu, selu, mish, dense 6 hard_swish, dropout 0.5, softsign, dense 4]",
-        "layers: [{dense: 6, name: a}, {dense: 6, name: b, from: x}, {add: , from: [a, b], name: c}, {concat: , from: "
-        "[c, b]}, dense 4 sigmoid]\nloss: mse"};
+        "layers: [{dense: 6, name: a}, {dense: 6, name: b, from: x}, {add: , from: [a, b]}, dense 4 sigmoid]\nloss: mse"};
     nilu *nl = support_context(1, NULL);
     char path[64];
     snprintf(path, sizeof path, "/tmp/nilu-onnx-%d.onnx", (int)getpid());

@@ -139,7 +139,7 @@ void report_journey_svg(const report_journey *j, bool alone, report *r)
     least = fmin(least, most - 2); /* two powers of ten at least, so that small differences look small */
     report_svg(r, alone, WIDTH, 16 + (j->n + 1) * ROW, _("The journey back, from its start to every weight"));
     stop(r, y, 300, start_text(j, start), "");
-    report_svg_text(r, "soft", "start", 11, 528, y + 22, _("size of the error ‖δ‖, logarithmic"));
+    report_svg_text(r, "soft", "start", 11, 528, y + 22, "%s", _("size of the error ‖δ‖, logarithmic"));
     for (int i = 0; i < j->n; i++) {
         const nilu_leg *g = &j->leg[i];
         leg_text t = words(j, g);

@@ -139,7 +139,7 @@ nilu_status report_why_page(nilu *nl, const char *data, const nilu_why_result *w
     losses(&r, false, w);
     loss_table(&r, w);
     report_section(&r, base_text(N_("A random direction knows nothing of the gradient")));
-    report_say(&r, base_text(N_("Dots are measured, the line is theory: in N dimensions the mean |cos| comes to √(2 / πN).")));
+    report_say(&r, "%s", base_text(N_("Dots are measured, the line is theory: in N dimensions the mean |cos| comes to √(2 / πN).")));
     angles(&r, w);
     report_section(&r, base_text(N_("Exact navigation")));
     report_say(&r, base_text(N_("What a step of ε against the gradient g does to the loss, with %lld dimensions, in f64: the shorter the step, the more exactly what was promised.")),
