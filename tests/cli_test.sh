@@ -137,6 +137,8 @@ has "largest error"
 try "who taught an answer" "$nilu" blame things
 has "Who taught it"
 has "influence"
+try "layers narrower than their images in the index" sh -c "'$nilu' train digits --hidden 12,9 --steps 40 --quiet --out narrow >/dev/null && '$nilu' blame narrow"
+has "Who taught it"
 try "and without" "$nilu" blame things --alone
 ! grep -q "Who taught it" out
 ok $? "  ... it is not said"
