@@ -326,6 +326,14 @@ nilu_status cli_foreign_open(cli *c, const char *path, const cli_pairs *inputs, 
 /* Compiles n fetches, feeds the inputs and takes a step. */
 nilu_status cli_foreign_step(cli_foreign *f, int n, nilu_tensor *const *fetch);
 void cli_foreign_free(cli_foreign *f);
+const char *cli_foreign_dtype_name(int i); /* "f32", "f64" */
+nilu_dtype cli_foreign_dtype(const char *name);
+#define CLI_FOREIGN_INPUT_ROW(type)                                                                                    \
+    {"input", 'i', "NAME=FILE", CLI_PAIRS, offsetof(type, input),                                                      \
+     N_("an input of the model and the NPY file with its numbers; once for each"), .group = N_("Model")}
+#define CLI_FOREIGN_DTYPE_ROW(type)                                                                                    \
+    {"dtype", 0, "TYPE", CLI_CHOICE, offsetof(type, dtype), N_("f64 computes in double what the model has in float"),  \
+     "f32", .choice = cli_foreign_dtype_name}
 
 /* ---- the case file of an answer: blame.c gathers it, casefile.c tells it, on the terminal or (page) as a page of HTML */
 typedef struct cli_blame {

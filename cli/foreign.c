@@ -4,6 +4,17 @@
 
 #include <string.h>
 
+const char *cli_foreign_dtype_name(int i)
+{
+    static const char *const names[] = {"f32", "f64"};
+    return i >= 0 && i < (int)COUNT(names) ? names[i] : NULL;
+}
+
+nilu_dtype cli_foreign_dtype(const char *name)
+{
+    return strcmp(name, "f64") == 0 ? NILU_F64 : NILU_F32;
+}
+
 static int input_named(const cli_foreign *f, const char *name, size_t n)
 {
     for (int i = 0; i < f->nin; i++) {

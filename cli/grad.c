@@ -10,12 +10,6 @@ struct grad {
 };
 enum { MOST = 4096 };
 
-static const char *dtype_name(int i)
-{
-    static const char *const names[] = {"f32", "f64"};
-    return i >= 0 && i < (int)COUNT(names) ? names[i] : NULL;
-}
-
 static const char *wrt_name(int i)
 {
     static const char *const names[] = {"params", "inputs", "all"};
@@ -110,7 +104,7 @@ static nilu_status save(cli *c, const struct grad *s, const cli_foreign *f, int 
 static nilu_status run_on(cli *c, const struct grad *s, const char *model, cli_foreign *f, nilu_tensor **wrt,
                           nilu_tensor **fetch)
 {
-    NILU_TRY(cli_foreign_open(c, model, &s->input, strcmp(s->dtype, "f64") == 0 ? NILU_F64 : NILU_F32, f));
+    NILU_TRY(cli_foreign_open(c, model, &s->input, cli_foreign_dtype(s->dtype), f));
     NILU_TRY(find_loss(c, s, f, &fetch[0]));
     int n = wanted(s, f, fetch[0], wrt);
     if (!n)
@@ -162,13 +156,11 @@ static const cli_operand operands[] = {{"MODEL", CLI_FILE, N_("an ONNX file")}, 
 
 #define AT(field) offsetof(struct grad, field)
 static const cli_option options[] = {
-    {"input", 'i', "NAME=FILE", CLI_PAIRS, AT(input),
-     N_("an input of the model and the NPY file with its numbers; once for each"), .group = N_("Model")},
+    CLI_FOREIGN_INPUT_ROW(struct grad),
     {"loss", 0, "NAME", CLI_WORD, AT(loss), N_("the output to start from"), .usual = N_("the only one")},
     {"wrt", 0, "WHAT", CLI_CHOICE, AT(wrt), N_("by what"), "params", .choice = wrt_name},
     {"output", 'o', "FILE", CLI_FILE, AT(out), N_("write the gradients to this safetensors file")},
-    {"dtype", 0, "TYPE", CLI_CHOICE, AT(dtype), N_("f64 computes in double what the model has in float"), "f32",
-     .choice = dtype_name},
+    CLI_FOREIGN_DTYPE_ROW(struct grad),
     {0},
 };
 

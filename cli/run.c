@@ -9,12 +9,6 @@ struct run {
     const char *out, *dtype;
 };
 
-static const char *dtype_name(int i)
-{
-    static const char *const names[] = {"f32", "f64"};
-    return i >= 0 && i < (int)COUNT(names) ? names[i] : NULL;
-}
-
 /* Outputs are named freely: what a file's name cannot hold becomes a dash. */
 static char *file_of(nilu *nl, const char *folder, const char *name)
 {
@@ -63,8 +57,7 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
     const struct run *s = settings;
     cli_foreign f;
     (void)n;
-    nilu_status status =
-        cli_foreign_open(c, operand[0], &s->input, strcmp(s->dtype, "f64") == 0 ? NILU_F64 : NILU_F32, &f);
+    nilu_status status = cli_foreign_open(c, operand[0], &s->input, cli_foreign_dtype(s->dtype), &f);
     if (status == NILU_OK)
         status = cli_foreign_step(&f, f.nout, f.y);
     if (status == NILU_OK && s->out)
@@ -98,11 +91,9 @@ static const cli_operand operands[] = {{"MODEL", CLI_FILE, N_("an ONNX file")}, 
 
 #define AT(field) offsetof(struct run, field)
 static const cli_option options[] = {
-    {"input", 'i', "NAME=FILE", CLI_PAIRS, AT(input),
-     N_("an input of the model and the NPY file with its numbers; once for each"), .group = N_("Model")},
+    CLI_FOREIGN_INPUT_ROW(struct run),
     {"output", 'o', "FOLDER", CLI_FOLDER, AT(out), N_("write each output to FOLDER/NAME.npy")},
-    {"dtype", 0, "TYPE", CLI_CHOICE, AT(dtype), N_("f64 computes in double what the model has in float"), "f32",
-     .choice = dtype_name},
+    CLI_FOREIGN_DTYPE_ROW(struct run),
     {0},
 };
 

@@ -92,7 +92,13 @@ const onnx_row *onnx_find(const char *op); /* NULL: none */
 nilu_status onnx_tensor_read(nilu *nl, const char *path, int folder, const onnx_tensor *t, onnx_pool *pool,
                              onnx_value *v);
 bool onnx_dtype(int type, nilu_dtype *dtype);
+int onnx_type(nilu_dtype dtype); /* the number that the format has for it */
 const char *onnx_type_name(int type);
+
+static inline nilu_shape onnx_vector(int64_t n)
+{
+    return (nilu_shape){.rank = 1, .dim = {n}};
+}
 
 /* ---- onnx_build.c */
 /* "path: op node: sentence", MODEL. */
@@ -116,6 +122,12 @@ nilu_status onnx_know(onnx_site *s, int i, nilu_dtype dtype, nilu_shape shape, c
 nilu_tensor *onnx_whole_constant(onnx_site *s, nilu_shape shape, const int64_t *at);
 nilu_tensor *onnx_real_constant(onnx_site *s, nilu_dtype dtype, nilu_shape shape, const double *at);
 nilu_tensor *onnx_scalar(onnx_site *s, nilu_dtype dtype, double value);
+/* Any number of tensors, one behind the other along `axis`. */
+nilu_tensor *onnx_joined(nilu_tensor *const *part, int64_t n, int axis);
+/* Every line of x along `axis`, as a row, times `matrix` (read transposed where `turned`), plus `add` (NULL: nothing). */
+nilu_tensor *onnx_times(nilu_tensor *x, int axis, nilu_tensor *matrix, bool turned, nilu_tensor *add);
+/* A value of a body as one row of what is stacked: [1, ..]. */
+nilu_tensor *onnx_as_row(onnx_site *s, const onnx_value *v);
 /* Builds the nodes of a subgraph whose inputs are `in`; its outputs are left in `out`. */
 nilu_status onnx_subgraph(onnx_site *s, const Onnx__GraphProto *sub, int nin, onnx_value *const *in, int nout,
                           onnx_value *out);

@@ -201,6 +201,47 @@ nilu_tensor *onnx_scalar(onnx_site *s, nilu_dtype dtype, double value)
     return nilu_fill(s->b->g, dtype, NILU_SCALAR, value);
 }
 
+nilu_tensor *onnx_joined(nilu_tensor *const *part, int64_t n, int axis)
+{
+    nilu_tensor *z = n ? part[0] : NULL;
+    for (int64_t k = 1; k < n; k += GRAPH_MAX_IN - 1) {
+        nilu_tensor *some[GRAPH_MAX_IN] = {z};
+        int m = 1;
+        for (int64_t j = k; j < n && m < GRAPH_MAX_IN; j++)
+            some[m++] = part[j];
+        z = nilu_concat(m, some, axis);
+    }
+    return z;
+}
+
+nilu_tensor *onnx_times(nilu_tensor *x, int axis, nilu_tensor *matrix, bool turned, nilu_tensor *add)
+{
+    if (!x)
+        return NULL;
+    int rank = x->shape.rank;
+    nilu_axes there = {.n = rank}, back = {.n = rank};
+    for (int k = 0; k < rank; k++) {
+        there.at[k] = k == rank - 1 ? axis : k < axis ? k : k + 1;
+        back.at[k] = k == axis ? rank - 1 : k < axis ? k : k - 1;
+    }
+    nilu_tensor *y = rank > 1 ? nilu_transpose(x, there) : nilu_reshape(x, NILU_SHAPE(1, x->shape.dim[0]));
+    y = nilu_matmul_t(y, false, matrix, turned);
+    y = add ? nilu_add(y, add) : y;
+    return rank > 1 ? nilu_transpose(y, back) : nilu_reshape(y, onnx_vector(-1));
+}
+
+nilu_tensor *onnx_as_row(onnx_site *s, const onnx_value *v)
+{
+    nilu_shape shape = {.rank = v->shape.rank + 1, .dim = {1}};
+    if (v->shape.rank == NILU_MAX_RANK) {
+        graph_fail(s->b->g, NILU_E_SHAPE, N_("%s: its rows have %d dimensions, which leaves no room for one more"),
+                   s->node->op_type, v->shape.rank);
+        return NULL;
+    }
+    memcpy(shape.dim + 1, v->shape.dim, sizeof *shape.dim * (size_t)v->shape.rank);
+    return nilu_reshape(v->t ? v->t : nilu_constant(s->b->g, v->dtype, v->shape, v->data), shape);
+}
+
 /* ---- attributes */
 
 const onnx_attribute *onnx_attr(const onnx_site *s, const char *name)

@@ -7,11 +7,6 @@
 
 typedef nilu_tensor *T;
 
-static nilu_shape vector(int64_t n)
-{
-    return (nilu_shape){.rank = 1, .dim = {n}};
-}
-
 /* index [..] with the negative ones moved up by n */
 static T wrapped(onnx_site *s, T index, int64_t n)
 {
@@ -58,7 +53,7 @@ static nilu_status flat_along(onnx_site *s, int k, int axis, T *flat)
         if (d != axis && i.dim[d] > x.dim[d])
             return onnx_fail(s, N_("its index is larger than its data"));
     T at = nilu_mul(wrapped(s, onnx_t(s, k), x.dim[axis]), onnx_scalar(s, NILU_I64, (double)stride[axis]));
-    *flat = nilu_reshape(nilu_add(at, places(s, x, i, axis)), vector(base_count(i)));
+    *flat = nilu_reshape(nilu_add(at, places(s, x, i, axis)), onnx_vector(base_count(i)));
     return NILU_OK;
 }
 
@@ -68,7 +63,7 @@ static nilu_status build_GatherElements(onnx_site *s)
     T flat = NULL;
     NILU_TRY(onnx_axis(s, onnx_int(s, "axis", 0), onnx_rank(s, 0), &axis));
     NILU_TRY(flat_along(s, 1, axis, &flat));
-    T x = nilu_reshape(onnx_t(s, 0), vector(base_count(onnx_shape(s, 0))));
+    T x = nilu_reshape(onnx_t(s, 0), onnx_vector(base_count(onnx_shape(s, 0))));
     return onnx_put(s, 0, nilu_reshape(nilu_gather(x, flat, 0), onnx_shape(s, 1)));
 }
 
@@ -96,7 +91,7 @@ static nilu_status flat_of(onnx_site *s, int batch, T *flat, int64_t *inner)
             at[j] = j / (each ? each : 1) * block;
         sum = at ? nilu_add(sum, onnx_whole_constant(s, NILU_SHAPE(count, 1), at)) : NULL;
     }
-    *flat = nilu_reshape(sum, vector(count));
+    *flat = nilu_reshape(sum, onnx_vector(count));
     return NILU_OK;
 }
 
@@ -210,14 +205,14 @@ static nilu_status build_Compress(onnx_site *s)
     T x = onnx_t(s, 0);
     NILU_TRY(onnx_whole(s, 1, &keep, &n));
     if (flat)
-        x = nilu_reshape(x, vector(base_count(onnx_shape(s, 0))));
+        x = nilu_reshape(x, onnx_vector(base_count(onnx_shape(s, 0))));
     else
         NILU_TRY(onnx_axis(s, onnx_int(s, "axis", 0), onnx_rank(s, 0), &axis));
     int64_t *at = onnx_keep(&s->b->pool, (size_t)n * sizeof *at);
     for (int64_t i = 0; at && i < n; i++)
         if (keep[i])
             at[m++] = i;
-    return onnx_put(s, 0, at ? nilu_gather(x, onnx_whole_constant(s, vector(m), at), axis) : NULL);
+    return onnx_put(s, 0, at ? nilu_gather(x, onnx_whole_constant(s, onnx_vector(m), at), axis) : NULL);
 }
 
 static nilu_status build_NonZero(onnx_site *s)

@@ -12,7 +12,6 @@ typedef struct cell {
     onnx_site *s;
     nilu_dtype d;
     int64_t steps, n, h;
-    int gates, direction;
     T w, r, wb, rb;    /* of this direction */
     T peephole;        /* LSTM: [3 * h] or NULL */
     bool before_reset; /* GRU */
@@ -73,20 +72,6 @@ static T next_lstm(const cell *c, T x, T *h, T *state)
     return *h = nilu_mul(o, nilu_tanh(*state));
 }
 
-static T joined(onnx_site *s, T *part, int64_t n, int axis)
-{
-    T z = n ? part[0] : NULL;
-    for (int64_t k = 1; k < n; k += GRAPH_MAX_IN - 1) {
-        T some[GRAPH_MAX_IN] = {z};
-        int m = 1;
-        for (int64_t j = k; j < n && m < GRAPH_MAX_IN; j++)
-            some[m++] = part[j];
-        z = nilu_concat(m, some, axis);
-    }
-    (void)s;
-    return z;
-}
-
 static nilu_status recurrent(onnx_site *s, int gates, T (*next)(const cell *, T, T *, T *), bool memory)
 {
     nilu_shape x = onnx_shape(s, 0);
@@ -102,8 +87,7 @@ static nilu_status recurrent(onnx_site *s, int gates, T (*next)(const cell *, T,
               .d = onnx_dtype_of(s, 0),
               .steps = x.dim[first ? 1 : 0],
               .n = x.dim[first ? 0 : 1],
-              .h = onnx_shape(s, 2).dim[2],
-              .gates = gates};
+              .h = onnx_shape(s, 2).dim[2]};
     c.before_reset = onnx_int(s, "linear_before_reset", 0);
     if (onnx_has(s, 4)) {
         const int64_t *length;
@@ -120,7 +104,6 @@ static nilu_status recurrent(onnx_site *s, int gates, T (*next)(const cell *, T,
         out[k] = onnx_keep(&s->b->pool, (size_t)c.steps * sizeof *out[k]);
         if (!out[k])
             return NILU_E_NO_MEMORY;
-        c.direction = k;
         c.w = of_direction(s, 1, k);
         c.r = of_direction(s, 2, k);
         c.wb = onnx_has(s, 3) ? nilu_slice(of_direction(s, 3, k), 0, 0, gates * c.h, 1) : NULL;
@@ -144,7 +127,7 @@ static nilu_status recurrent(onnx_site *s, int gates, T (*next)(const cell *, T,
     T y[2], end = directions == 2 ? nilu_concat(2, last, 0) : last[0],
             kept = directions == 2 ? nilu_concat(2, memo, 0) : memo[0];
     for (int k = 0; k < directions; k++)
-        y[k] = joined(s, out[k], c.steps, 0); /* [steps, 1, n, h] */
+        y[k] = onnx_joined(out[k], c.steps, 0); /* [steps, 1, n, h] */
     T all = directions == 2 ? nilu_concat(2, y, 1) : y[0];
     NILU_TRY(onnx_put(s, 0, first ? nilu_transpose(all, NILU_AXES(2, 0, 1, 3)) : all));
     NILU_TRY(onnx_put(s, 1, first ? nilu_transpose(end, NILU_AXES(1, 0, 2)) : end));
@@ -352,24 +335,14 @@ static nilu_status resize_axis(onnx_site *s, T *x, int axis, const resize *r)
     double *w = onnx_keep(&s->b->pool, (size_t)(r->in * r->out) * sizeof *w),
            *c = onnx_keep(&s->b->pool, (size_t)r->out * sizeof *c);
     bool constant = false;
-    int rank = onnx_rank(s, 0);
     if (!w || !c)
         return NILU_E_NO_MEMORY;
     for (int64_t i = 0; i < r->out; i++) {
         weights_of(s, r, i, w + i * r->in, &c[i]);
         constant = constant || c[i] != 0;
     }
-    nilu_axes there = {.n = rank}, back = {.n = rank};
-    for (int k = 0; k < rank; k++) {
-        there.at[k] = k == rank - 1 ? axis : k < axis ? k : k + 1;
-        back.at[k] = k == axis ? rank - 1 : k < axis ? k : k - 1;
-    }
-    T y = nilu_cast(*x, wide);
-    y = rank > 1 ? nilu_transpose(y, there) : nilu_reshape(y, NILU_SHAPE(1, r->in));
-    y = nilu_matmul_t(y, false, onnx_real_constant(s, wide, NILU_SHAPE(r->out, r->in), w), true);
-    if (constant)
-        y = nilu_add(y, onnx_real_constant(s, wide, NILU_SHAPE(r->out), c));
-    y = rank > 1 ? nilu_transpose(y, back) : nilu_reshape(y, NILU_SHAPE(r->out));
+    T add = constant ? onnx_real_constant(s, wide, NILU_SHAPE(r->out), c) : NULL;
+    T y = onnx_times(nilu_cast(*x, wide), axis, onnx_real_constant(s, wide, NILU_SHAPE(r->out, r->in), w), true, add);
     *x = nilu_cast(y, d);
     return NILU_OK;
 }

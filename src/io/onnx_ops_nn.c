@@ -6,11 +6,6 @@
 
 typedef nilu_tensor *T;
 
-static nilu_shape vector(int64_t n)
-{
-    return (nilu_shape){.rank = 1, .dim = {n}};
-}
-
 /* ---- products: a vector is a row on the left and a column on the right; whole numbers are multiplied in f64 */
 
 static T product(T a, T b)
@@ -165,7 +160,8 @@ static nilu_status read_term(onnx_site *s, const char **text, term *a)
                 int64_t m = a->t->shape.dim[0], *at = onnx_keep(&s->b->pool, (size_t)m * sizeof *at);
                 for (int64_t i = 0; at && i < m; i++)
                     at[i] = i * m + i;
-                a->t = at ? nilu_gather(nilu_reshape(a->t, vector(m * m)), onnx_whole_constant(s, vector(m), at), 0)
+                a->t = at ? nilu_gather(nilu_reshape(a->t, onnx_vector(m * m)),
+                                        onnx_whole_constant(s, onnx_vector(m), at), 0)
                           : NULL;
                 return NILU_OK;
             }

@@ -154,7 +154,7 @@ static bool has_holes(const window *w)
 }
 
 /* All windows laid out, one element of each at a time: pool = fold over the kernel's elements of a strided slice. */
-static T over_elements(onnx_site *s, T x, const window *w, double outside, T (*op)(T, T))
+static T over_elements(T x, const window *w, double outside, T (*op)(T, T))
 {
     T z = NULL;
     for (int i = 0; i < w->spatial; i++)
@@ -172,7 +172,6 @@ static T over_elements(onnx_site *s, T x, const window *w, double outside, T (*o
         }
         z = z ? op(z, part) : part;
     }
-    (void)s;
     return z;
 }
 
@@ -205,7 +204,7 @@ static nilu_status build_MaxPool(onnx_site *s)
     NILU_TRY(pool_window(s, &w));
     T x = nilu_cast(onnx_t(s, 0), wide);
     if (has_holes(&w)) {
-        T z = over_elements(s, x, &w, -INFINITY, nilu_maximum);
+        T z = over_elements(x, &w, -INFINITY, nilu_maximum);
         return z ? onnx_put(s, 0, nilu_cast(z, d)) : onnx_fail(s, N_("its size is out of range"));
     }
     nilu_pool_options o = {.stride = w.stride, .padding = w.before, .after = w.after};
@@ -236,8 +235,8 @@ static nilu_status build_AveragePool(onnx_site *s)
         rest.before.at[i] = 0;
         rest.after.at[i] -= plain.after.at[i];
     }
-    count = over_elements(s, count, &rest, 0, nilu_add);
-    sum = over_elements(s, onnx_t(s, 0), &w, 0, nilu_add);
+    count = over_elements(count, &rest, 0, nilu_add);
+    sum = over_elements(onnx_t(s, 0), &w, 0, nilu_add);
     return sum && count ? onnx_put(s, 0, nilu_div(sum, count)) : onnx_fail(s, N_("its size is out of range"));
 }
 
@@ -251,7 +250,7 @@ static nilu_status build_LpPool(onnx_site *s)
     window w = {0};
     double p = (double)onnx_int(s, "p", 2);
     NILU_TRY(pool_window(s, &w));
-    T sum = over_elements(s, power(s, nilu_abs(onnx_t(s, 0)), p), &w, 0, nilu_add);
+    T sum = over_elements(power(s, nilu_abs(onnx_t(s, 0)), p), &w, 0, nilu_add);
     return sum ? onnx_put(s, 0, p == 2 ? nilu_sqrt(sum) : power(s, sum, 1 / p))
                : onnx_fail(s, N_("its size is out of range"));
 }

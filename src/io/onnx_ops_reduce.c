@@ -158,15 +158,8 @@ static nilu_status build_CumSum(onnx_site *s)
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < m; j++) /* x's element i goes into sum j */
             ones[i * m + j] = reverse ? (exclusive ? i > j : i >= j) : (exclusive ? i < j : i <= j);
-    nilu_axes there = {.n = x.rank}, back = {.n = x.rank};
-    for (int k = 0; k < x.rank; k++) {
-        there.at[k] = k == x.rank - 1 ? axis : k < axis ? k : k + 1;
-        back.at[k] = k == axis ? x.rank - 1 : k < axis ? k : k - 1;
-    }
-    T y = nilu_cast(onnx_t(s, 0), wide);
-    y = x.rank > 1 ? nilu_transpose(y, there) : nilu_reshape(y, NILU_SHAPE(1, m));
-    y = nilu_matmul(y, onnx_real_constant(s, wide, NILU_SHAPE(m, m), ones));
-    y = x.rank > 1 ? nilu_transpose(y, back) : nilu_reshape(y, x);
+    T y = onnx_times(nilu_cast(onnx_t(s, 0), wide), axis, onnx_real_constant(s, wide, NILU_SHAPE(m, m), ones), false,
+                     NULL);
     return onnx_put(s, 0, nilu_cast(y, d));
 }
 

@@ -7,11 +7,6 @@
 typedef nilu_tensor *T;
 enum { STEPS_LIMIT = 10000 }; /* of a loop that is unrolled */
 
-static nilu_shape vector(int64_t n)
-{
-    return (nilu_shape){.rank = 1, .dim = {n}};
-}
-
 static nilu_status know_whole(onnx_site *s, nilu_shape shape, const int64_t *at)
 {
     int64_t n = base_count(shape), *data = onnx_keep(&s->b->pool, (size_t)n * sizeof *data);
@@ -29,7 +24,7 @@ static nilu_status build_Shape(onnx_site *s)
     end = end < 0 ? end + x.rank : end;
     start = start < 0 ? 0 : start > x.rank ? x.rank : start;
     end = end < start ? start : end > x.rank ? x.rank : end;
-    return know_whole(s, vector(end - start), x.dim + start);
+    return know_whole(s, onnx_vector(end - start), x.dim + start);
 }
 
 static nilu_status build_Size(onnx_site *s)
@@ -175,7 +170,7 @@ static T slice(onnx_site *s, T x, int axis, int64_t start, int64_t end, int64_t 
     int64_t *at = onnx_keep(&s->b->pool, (size_t)count * sizeof *at);
     for (int64_t i = 0; at && i < count; i++)
         at[i] = start + i * step;
-    return at ? nilu_gather(x, onnx_whole_constant(s, vector(count), at), axis) : NULL;
+    return at ? nilu_gather(x, onnx_whole_constant(s, onnx_vector(count), at), axis) : NULL;
 }
 
 static nilu_status build_Slice(onnx_site *s)
@@ -239,7 +234,7 @@ static nilu_status build_Tile(onnx_site *s)
         for (int64_t i = 0; index && i < count; i++)
             index[i] = i % x.dim[d];
         if (at[d] != 1)
-            z = index ? nilu_gather(z, onnx_whole_constant(s, vector(count), index), d) : NULL;
+            z = index ? nilu_gather(z, onnx_whole_constant(s, onnx_vector(count), index), d) : NULL;
     }
     return onnx_put(s, 0, z);
 }
@@ -293,7 +288,7 @@ static nilu_status build_Pad(onnx_site *s)
         int64_t count = size + before + after, *index = onnx_keep(&s->b->pool, (size_t)count * sizeof *index);
         for (int64_t i = 0; index && i < count; i++)
             index[i] = mirrored(i - before, size, reflect, wrap);
-        z = index ? nilu_gather(z, onnx_whole_constant(s, vector(count), index), axes.at[k]) : NULL;
+        z = index ? nilu_gather(z, onnx_whole_constant(s, onnx_vector(count), index), axes.at[k]) : NULL;
     }
     return onnx_put(s, 0, z);
 }
@@ -364,10 +359,10 @@ static nilu_status build_Constant(onnx_site *s)
     if ((a = onnx_attr(s, "value_float")))
         return onnx_know(s, 0, NILU_F32, NILU_SCALAR, &a->f);
     if ((a = onnx_attr(s, "value_ints")))
-        return onnx_know(s, 0, NILU_I64, vector((int64_t)a->n_ints),
+        return onnx_know(s, 0, NILU_I64, onnx_vector((int64_t)a->n_ints),
                          a->n_ints ? (const void *)a->ints : (const void *)a);
     if ((a = onnx_attr(s, "value_floats")))
-        return onnx_know(s, 0, NILU_F32, vector((int64_t)a->n_floats),
+        return onnx_know(s, 0, NILU_F32, onnx_vector((int64_t)a->n_floats),
                          a->n_floats ? (const void *)a->floats : (const void *)a);
     return onnx_fail(s, N_("it holds no number"));
 }
@@ -401,7 +396,7 @@ static nilu_status build_Range(onnx_site *s)
         return NILU_E_NO_MEMORY;
     for (int64_t i = 0; i < n; i++)
         base_store(d, at, i, *start + (double)i * *delta);
-    return onnx_know(s, 0, d, vector(n), at);
+    return onnx_know(s, 0, d, onnx_vector(n), at);
 }
 
 static nilu_status build_EyeLike(onnx_site *s)
@@ -503,29 +498,15 @@ static nilu_status build_Loop(onnx_site *s)
         more = base_load_int(out[0].dtype, out[0].data, 0);
         for (int i = 0; i < carried; i++)
             state[i] = out[1 + i];
-        for (int i = 0; i < scans; i++) {
-            onnx_value *v = &out[1 + carried + i];
-            nilu_shape shape = {.rank = v->shape.rank + 1, .dim = {1}};
-            memcpy(shape.dim + 1, v->shape.dim,
-                   sizeof *shape.dim * (size_t)(v->shape.rank < NILU_MAX_RANK ? v->shape.rank : 0));
-            row[i * STEPS_LIMIT + t] =
-                nilu_reshape(v->t ? v->t : nilu_constant(s->b->g, v->dtype, v->shape, v->data), shape);
-        }
+        for (int i = 0; i < scans; i++)
+            row[i * STEPS_LIMIT + t] = onnx_as_row(s, &out[1 + carried + i]);
     }
     for (int i = 0; i < carried; i++)
         s->out[i] = state[i];
     for (int i = 0; i < scans; i++) {
-        T z = t ? row[i * STEPS_LIMIT] : NULL;
         if (!t)
             return onnx_fail(s, N_("it takes no step"));
-        for (int64_t k = 1; k < t; k += 60) {
-            T part[61] = {z};
-            int m = 1;
-            for (int64_t j = k; j < t && j < k + 60; j++)
-                part[m++] = row[i * STEPS_LIMIT + j];
-            z = nilu_concat(m, part, 0);
-        }
-        NILU_TRY(onnx_put(s, carried + i, z));
+        NILU_TRY(onnx_put(s, carried + i, onnx_joined(row + i * STEPS_LIMIT, t, 0)));
     }
     return NILU_OK;
 }
@@ -569,18 +550,13 @@ static nilu_status build_Scan(onnx_site *s)
         NILU_TRY(onnx_subgraph(s, g, s->nin, in, s->nout, out));
         for (int i = 0; i < states; i++)
             state[i] = out[i];
-        for (int i = 0; i < scans; i++) {
-            onnx_value *v = &out[states + i];
-            nilu_shape shape = {.rank = v->shape.rank + 1, .dim = {1}};
-            memcpy(shape.dim + 1, v->shape.dim,
-                   sizeof *shape.dim * (size_t)(v->shape.rank < NILU_MAX_RANK ? v->shape.rank : 0));
-            row[i * steps + t] = nilu_reshape(v->t ? v->t : nilu_constant(s->b->g, v->dtype, v->shape, v->data), shape);
-        }
+        for (int i = 0; i < scans; i++)
+            row[i * steps + t] = onnx_as_row(s, &out[states + i]);
     }
     for (int i = 0; i < states; i++)
         s->out[i] = state[i];
     for (int i = 0; i < scans; i++)
-        NILU_TRY(onnx_put(s, states + i, nilu_concat((int)(steps < GRAPH_MAX_IN ? steps : 0), row + i * steps, 0)));
+        NILU_TRY(onnx_put(s, states + i, onnx_joined(row + i * steps, steps, 0)));
     return NILU_OK;
 }
 

@@ -125,13 +125,6 @@ void onnx_out_ints(onnx_writer *w, Onnx__NodeProto *node, const char *name, int 
 
 /* ---- values */
 
-static int type_of(nilu_dtype dtype)
-{
-    static const int known[NILU_DTYPES] = {[NILU_F32] = 1, [NILU_F64] = 11, [NILU_BF16] = 16, [NILU_I32] = 6,
-                                           [NILU_I64] = 7, [NILU_U8] = 2,   [NILU_BOOL] = 9};
-    return known[dtype];
-}
-
 static void initial(onnx_writer *w, const char *name, nilu_dtype dtype, nilu_shape shape, const void *data)
 {
     Onnx__TensorProto *t = keep(w, sizeof *t);
@@ -150,7 +143,7 @@ static void initial(onnx_writer *w, const char *name, nilu_dtype dtype, nilu_sha
     memcpy(dims, shape.dim, (size_t)shape.rank * sizeof *dims);
     t->name = keep_text(w, name);
     t->has_data_type = true;
-    t->data_type = type_of(dtype);
+    t->data_type = onnx_type(dtype);
     t->n_dims = (size_t)shape.rank;
     t->dims = dims;
     t->has_raw_data = true;
@@ -207,7 +200,7 @@ static Onnx__ValueInfoProto *port(onnx_writer *w, const char *name, const nilu_t
     shape->n_dim = (size_t)t->shape.rank;
     shape->dim = dim;
     tensor->has_elem_type = true;
-    tensor->elem_type = type_of(t->dtype);
+    tensor->elem_type = onnx_type(t->dtype);
     tensor->shape = shape;
     type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
     type->tensor_type = tensor;
@@ -228,6 +221,8 @@ static void write_node(onnx_writer *w, const nilu_node *n)
             in[i] = onnx_out_name(w, n->in[i]);
         if (r->write)
             r->write(w, n);
+        else if (r->named)
+            r->named(w, n, r->name);
         else
             onnx_out_node(w, r->name, n->nin, in, n->name);
         return;

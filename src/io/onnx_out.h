@@ -15,12 +15,12 @@ typedef struct onnx_writer {
     int nnode, node_cap, ninitial, initial_cap, fresh;
 } onnx_writer;
 
-typedef void (*onnx_write_fn)(onnx_writer *w, const nilu_node *n);
 typedef struct onnx_out_row {
-    const char *op;      /* nilu's */
-    const char *name;    /* ONNX's, where inputs and output are the same and there is no attribute; NULL: */
-    onnx_write_fn write; /*   this writes the nodes */
-} onnx_out_row;
+    const char *op;   /* nilu's */
+    const char *name; /* ONNX's; NULL where it is several nodes */
+    void (*write)(onnx_writer *w, const nilu_node *n);
+    void (*named)(onnx_writer *w, const nilu_node *n, const char *name); /* what several ops of ONNX share */
+} onnx_out_row;                            /* neither: the same inputs, one output, no attribute */
 extern const onnx_out_row onnx_out_rows[]; /* ends with {0} */
 
 /* The name of a tensor in the file. */

@@ -83,9 +83,7 @@ static void log1p_(onnx_writer *w, const nilu_node *n)
 
 static void cast_to(onnx_writer *w, const char *x, nilu_dtype dtype, const char *out)
 {
-    static const int types[NILU_DTYPES] = {[NILU_F32] = 1, [NILU_F64] = 11, [NILU_BF16] = 16, [NILU_I32] = 6,
-                                           [NILU_I64] = 7, [NILU_U8] = 2,   [NILU_BOOL] = 9};
-    onnx_out_int(w, onnx_out_node(w, "Cast", 1, &x, out), "to", types[dtype]);
+    onnx_out_int(w, onnx_out_node(w, "Cast", 1, &x, out), "to", onnx_type(dtype));
 }
 
 static void heaviside(onnx_writer *w, const nilu_node *n)
@@ -155,7 +153,7 @@ static void matmul(onnx_writer *w, const nilu_node *n)
     two(w, "MatMul", a, b, n->name);
 }
 
-static void reduction(onnx_writer *w, const nilu_node *n, const char *op)
+static void reduction(onnx_writer *w, const nilu_node *n, const char *name)
 {
     const nilu_axes *axes = axes_of(n, "axes");
     int64_t at[NILU_MAX_RANK];
@@ -167,78 +165,23 @@ static void reduction(onnx_writer *w, const nilu_node *n, const char *op)
         one(w, "Identity", in[0], n->name);
         return;
     }
-    onnx_out_int(w, onnx_out_node(w, op, 2, in, n->name), "keepdims", flag(n, "keep"));
+    onnx_out_int(w, onnx_out_node(w, name, 2, in, n->name), "keepdims", flag(n, "keep"));
 }
 
-static void sum(onnx_writer *w, const nilu_node *n)
-{
-    reduction(w, n, "ReduceSum");
-}
-static void mean(onnx_writer *w, const nilu_node *n)
-{
-    reduction(w, n, "ReduceMean");
-}
-static void max(onnx_writer *w, const nilu_node *n)
-{
-    reduction(w, n, "ReduceMax");
-}
-static void min(onnx_writer *w, const nilu_node *n)
-{
-    reduction(w, n, "ReduceMin");
-}
-static void prod(onnx_writer *w, const nilu_node *n)
-{
-    reduction(w, n, "ReduceProd");
-}
-static void logsumexp(onnx_writer *w, const nilu_node *n)
-{
-    reduction(w, n, "ReduceLogSumExp");
-}
-
-static void position(onnx_writer *w, const nilu_node *n, const char *op)
+static void position(onnx_writer *w, const nilu_node *n, const char *name)
 {
     const char *x = input(w, n, 0);
-    Onnx__NodeProto *node = onnx_out_node(w, op, 1, &x, n->name);
+    Onnx__NodeProto *node = onnx_out_node(w, name, 1, &x, n->name);
     onnx_out_int(w, node, "axis", whole(n, "axis"));
     onnx_out_int(w, node, "keepdims", flag(n, "keep"));
 }
 
-static void argmax(onnx_writer *w, const nilu_node *n)
-{
-    position(w, n, "ArgMax");
-}
-static void argmin(onnx_writer *w, const nilu_node *n)
-{
-    position(w, n, "ArgMin");
-}
-
-static void with_axis(onnx_writer *w, const nilu_node *n, const char *op)
+static void with_axis(onnx_writer *w, const nilu_node *n, const char *name)
 {
     const char *in[GRAPH_MAX_IN];
     for (int i = 0; i < n->nin; i++)
         in[i] = input(w, n, i);
-    onnx_out_int(w, onnx_out_node(w, op, n->nin, in, n->name), "axis", whole(n, "axis"));
-}
-
-static void softmax(onnx_writer *w, const nilu_node *n)
-{
-    with_axis(w, n, "Softmax");
-}
-static void log_softmax(onnx_writer *w, const nilu_node *n)
-{
-    with_axis(w, n, "LogSoftmax");
-}
-static void concat(onnx_writer *w, const nilu_node *n)
-{
-    with_axis(w, n, "Concat");
-}
-static void gather(onnx_writer *w, const nilu_node *n)
-{
-    with_axis(w, n, "Gather");
-}
-static void take_along(onnx_writer *w, const nilu_node *n)
-{
-    with_axis(w, n, "GatherElements");
+    onnx_out_int(w, onnx_out_node(w, name, n->nin, in, n->name), "axis", whole(n, "axis"));
 }
 
 /* mean and variance: output 1 is a node of its own in the file */
@@ -435,25 +378,25 @@ const onnx_out_row onnx_out_rows[] = {{"add", "Add"},
                                       {"logical_xor", "Xor"},
                                       {"logical_not", "Not"},
                                       {"where", "Where"},
-                                      {"sum", NULL, sum},
-                                      {"mean", NULL, mean},
-                                      {"max", NULL, max},
-                                      {"min", NULL, min},
-                                      {"prod", NULL, prod},
-                                      {"logsumexp", NULL, logsumexp},
-                                      {"argmax", NULL, argmax},
-                                      {"argmin", NULL, argmin},
-                                      {"softmax", NULL, softmax},
-                                      {"log_softmax", NULL, log_softmax},
+                                      {"sum", "ReduceSum", .named = reduction},
+                                      {"mean", "ReduceMean", .named = reduction},
+                                      {"max", "ReduceMax", .named = reduction},
+                                      {"min", "ReduceMin", .named = reduction},
+                                      {"prod", "ReduceProd", .named = reduction},
+                                      {"logsumexp", "ReduceLogSumExp", .named = reduction},
+                                      {"argmax", "ArgMax", .named = position},
+                                      {"argmin", "ArgMin", .named = position},
+                                      {"softmax", "Softmax", .named = with_axis},
+                                      {"log_softmax", "LogSoftmax", .named = with_axis},
                                       {"moments", NULL, moments},
                                       {"reshape", NULL, reshape},
                                       {"transpose", NULL, transpose},
                                       {"broadcast_to", NULL, broadcast_to},
                                       {"slice", NULL, slice},
-                                      {"concat", NULL, concat},
+                                      {"concat", "Concat", .named = with_axis},
                                       {"pad", NULL, pad},
-                                      {"gather", NULL, gather},
-                                      {"take_along", NULL, take_along},
+                                      {"gather", "Gather", .named = with_axis},
+                                      {"take_along", "GatherElements", .named = with_axis},
                                       {"one_hot", NULL, one_hot},
                                       {"cast", NULL, cast},
                                       {"stop_gradient", "Identity"},

@@ -52,6 +52,14 @@ bool onnx_dtype(int type, nilu_dtype *dtype)
     return false;
 }
 
+int onnx_type(nilu_dtype dtype)
+{
+    for (size_t i = 0; i < COUNT(types); i++)
+        if (types[i].dtype == (int)dtype)
+            return types[i].type;
+    return 0;
+}
+
 const char *onnx_type_name(int type)
 {
     for (size_t i = 0; i < COUNT(types); i++)
