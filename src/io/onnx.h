@@ -83,8 +83,8 @@ typedef struct onnx_row {
     onnx_build_fn build;
 } onnx_row;
 extern const onnx_row onnx_rows[], onnx_rows_shape[], onnx_rows_reduce[], onnx_rows_index[], onnx_rows_nn[],
-    onnx_rows_net[], onnx_rows_picture[];  /* end with {0} */
-const onnx_row *onnx_find(const char *op); /* NULL: none */
+    onnx_rows_net[], onnx_rows_picture[], onnx_rows_flow[]; /* end with {0} */
+const onnx_row *onnx_find(const char *op);                  /* NULL: none */
 
 /* ---- onnx_tensor.c */
 /* The elements of a tensor of the file: in `v`, kept in `pool` where they are not as in the file. `folder` is where

@@ -9,8 +9,8 @@ typedef nilu_tensor *T;
 
 const onnx_row *onnx_find(const char *op)
 {
-    static const onnx_row *const tables[] = {onnx_rows,    onnx_rows_shape, onnx_rows_reduce, onnx_rows_index,
-                                             onnx_rows_nn, onnx_rows_net,   onnx_rows_picture};
+    static const onnx_row *const tables[] = {onnx_rows,    onnx_rows_shape, onnx_rows_reduce,  onnx_rows_index,
+                                             onnx_rows_nn, onnx_rows_net,   onnx_rows_picture, onnx_rows_flow};
     for (size_t k = 0; k < COUNT(tables); k++)
         for (const onnx_row *r = tables[k]; r->name; r++)
             if (strcmp(r->name, op) == 0)
