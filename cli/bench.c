@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 struct bench {
-    bool gemm, alone;
+    bool gemm, alone, profile;
     const char *precision, *only;
     double seconds;
 };
@@ -281,12 +281,17 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
     const struct bench *s = settings;
     session b = {.c = c, .s = s};
     NILU_TRY(check_names(c, n, operand));
+    if (s->profile) {
+        if (n != 1 || s->gemm)
+            return cli_fail(c, NILU_E_USAGE, _(N_("bench: --profile shows one workload; name it, as in nilu bench W4 --profile")));
+        return cli_measure_workload(c, operand[0], is_bf16(s), s->seconds, true);
+    }
     if (!s->alone)
         return all(&b, n, operand);
     if (n + s->gemm != 1 || !c->json)
         return cli_fail(c, NILU_E_USAGE, _(N_("bench: --alone measures one workload, or --gemm, and wants --json")));
     NILU_TRY(s->gemm ? cli_measure_products(c, s->only, is_bf16(s), s->seconds)
-                     : cli_measure_workload(c, operand[0], is_bf16(s), s->seconds));
+                     : cli_measure_workload(c, operand[0], is_bf16(s), s->seconds, false));
     return cli_emit(c, "result", json_pack("{s:i, s:i}", "workloads", n, "products", (int)s->gemm));
 }
 
@@ -298,7 +303,8 @@ static const char *precision_name(int i)
 static const char *const story[] = {
     N_("Without arguments all workloads are measured: W1, a network 784-512-512-10 with relu, batch 64, adam; W2, "
        "784-128-10 with "
-       "relu, batch 32, sgd; W8 and W8b4, 2-3-1 with tanh, batch 1 and 4, sgd. A step is feeding, forward, backward "
+       "relu, batch 32, sgd; W3, two convolutions, a pool and two dense layers on pictures of 28x28, batch 64, momentum; W4, "
+       "ResNet-20 on pictures of 32x32, batch 128, momentum; W8 and W8b4, 2-3-1 with tanh, batch 1 and 4, sgd. A step is feeding, forward, backward "
        "and update, "
        "on one random batch that is in memory already (W8: the four cases of exclusive or in turn). With --gemm alone "
        "only "
@@ -324,6 +330,7 @@ static const cli_option options[] = {
     {"precision", 0, "NAME", CLI_CHOICE, AT(precision),
      N_("of the operands of products; sums, weights and updates stay f32"), "f32", .choice = precision_name},
     {"seconds", 0, "S", CLI_NUMBER, AT(seconds), N_("how long each is measured"), "2", .low = 0.001, .high = 3600},
+    {"profile", 0, NULL, CLI_FLAG, AT(profile), N_("show where the time of one workload's step goes")},
     {"alone", 0, NULL, CLI_FLAG, AT(alone), N_("measure one in this very process, without the peak")},
     {0},
 };
@@ -342,7 +349,7 @@ static const cli_field fields[] = {
     {"workload", "samples_per_second", "number", N_("samples that are trained with a second")},
     {"workload", "steps_per_second", "number", N_("steps a second")},
     {"workload", "spread", "number", N_("distance between the quartiles, as a share of the median")},
-    {"workload", "flops", "number", N_("operations a second, those of products alone")},
+    {"workload", "flops", "number", N_("operations a second, those of products and convolutions alone")},
     {"workload", "of_peak", "number", N_("share of the peak in f32, with as many threads")},
     {"workload", "resident_bytes", "number", N_("most memory that its process had resident")},
     {"workload", "planned_bytes", "number", N_("most memory by the plan: values, weights, states, scratch")},
@@ -367,6 +374,7 @@ static const cli_example examples[] = {
     {"nilu bench", N_("all workloads")},
     {"nilu bench W1 --precision bf16 --threads 1", N_("one, with bf16 products on one thread")},
     {"nilu bench --gemm --only 768", N_("some products")},
+    {"nilu bench W4 --profile", N_("which instructions of a step take how long")},
     {0},
 };
 

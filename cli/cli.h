@@ -429,9 +429,25 @@ const char *cli_part_title(nilu_part part);    /* translated */
 /* ---- where the time of steps goes: profile.c. As a table or JSON, and as a drawing where `svg` names a file. */
 nilu_status cli_profile(cli *c, const nilu_plan *plan, int64_t steps, const double *seconds, const char *svg);
 
-/* ---- what nilu bench measures: measure.c. Each measurement is told as a line of --json. */
+/* ---- what nilu bench measures: workloads.c. Steps of training on a batch that stays the same. */
+struct cli_net; /* as it grows */
+typedef struct cli_workload {
+    const char *name; /* NULL ends the list */
+    int64_t sample[4]; /* the batch: its samples, then the shape of one */
+    int rank, classes; /* classes 0: a number is to be met, with squared error; else cross-entropy */
+    const char *optimizer;
+    double lr;
+    void (*build)(struct cli_net *net);
+    bool turns; /* its samples come one after the other: each step is another one */
+} cli_workload;
+extern const cli_workload cli_workloads[];
 const char *cli_workload_name(int i); /* NULL past the last */
-nilu_status cli_measure_workload(cli *c, const char *name, bool bf16, double seconds);
+/* The loss on inputs "x" and "target"; *flops: of a step's products and convolutions. */
+nilu_tensor *cli_workload_loss(const cli_workload *w, nilu_graph *g, double *flops);
+
+/* ---- how it measures: measure.c. Each measurement is told as a line of --json; `profiled`: where the time goes, as cli_profile
+ * shows it. */
+nilu_status cli_measure_workload(cli *c, const char *name, bool bf16, double seconds, bool profiled);
 nilu_status cli_measure_products(cli *c, const char *only, bool bf16, double seconds);
 
 /* ---- interruption: signals.c. The first signal asks; the second ends the process at once. */

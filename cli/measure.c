@@ -6,22 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct workload {
-    const char *name;
-    int sizes;
-    int64_t size[4], batch;
-    const char *activation, *last, *loss, *optimizer;
-    double lr;
-    bool turns; /* its samples come one after the other: each step is another one */
-} workload;
-
-static const workload workloads[] = {
-    {"W1", 4, {784, 512, 512, 10}, 64, "relu", NULL, "cross_entropy", "adam", 1e-3, false},
-    {"W2", 3, {784, 128, 10}, 32, "relu", NULL, "cross_entropy", "sgd", 1e-2, false},
-    {"W8", 3, {2, 3, 1}, 1, "tanh", "tanh", "mse", "sgd", 1e-2, true},
-    {"W8b4", 3, {2, 3, 1}, 4, "tanh", "tanh", "mse", "sgd", 1e-2, false},
-};
-
 typedef struct product {
     const char *name; /* m x n x k, and N or T for an operand that is read as it is or transposed */
     int64_t m, n, k;
@@ -49,11 +33,6 @@ static const product products[] = {
     {"64x64x64 NN", 64, 64, 64, false, false},
 };
 #define SMALL 64 /* products up to 64³ are one thread's */
-
-const char *cli_workload_name(int i)
-{
-    return i >= 0 && i < (int)COUNT(workloads) ? workloads[i].name : NULL;
-}
 
 /* ---- time */
 
@@ -110,8 +89,9 @@ static double most_resident(void)
 /* ---- a step of training */
 
 typedef struct training {
-    const workload *w;
+    const cli_workload *w;
     nilu_plan *plan;
+    double flops; /* of a step's products and convolutions */
     nilu_status status;
     int turn;
     float *x, *target; /* what is fed */
@@ -133,29 +113,28 @@ static void step(void *user)
         t->status = status;
 }
 
-/* FLOPs of a step's products; the first layer's input wants no gradient. */
-static double flops_of(const workload *w)
+static int64_t numbers_of(const cli_workload *w) /* that are fed as x */
 {
-    double sum = 0;
-    for (int i = 0; i + 1 < w->sizes; i++)
-        sum += (i == 0 ? 4.0 : 6.0) * (double)(w->batch * w->size[i] * w->size[i + 1]);
-    return sum;
+    int64_t n = 1;
+    for (int i = 0; i < w->rank; i++)
+        n *= w->sample[i];
+    return n;
 }
 
 static nilu_status fill(nilu *nl, training *t)
 {
-    const workload *w = t->w;
-    int64_t n = w->batch * w->size[0], outputs = w->size[w->sizes - 1];
+    const cli_workload *w = t->w;
+    const int64_t n = numbers_of(w), batch = w->sample[0];
     base_key key = {nilu_seed(nl), 1};
     t->x = base_calloc(nl, (size_t)n, sizeof *t->x);
-    t->target = base_calloc(nl, (size_t)w->batch, sizeof *t->target);
-    t->label = base_calloc(nl, (size_t)w->batch, sizeof *t->label);
+    t->target = base_calloc(nl, (size_t)batch, sizeof *t->target);
+    t->label = base_calloc(nl, (size_t)batch, sizeof *t->label);
     if (!t->x || !t->target || !t->label)
         return NILU_E_NO_MEMORY;
     for (int64_t i = 0; i < n; i++)
         t->x[i] = 2 * base_uniform(key, (uint64_t)i) - 1;
-    for (int64_t i = 0; i < w->batch; i++) {
-        t->label[i] = (int32_t)(i % outputs);
+    for (int64_t i = 0; i < batch; i++) {
+        t->label[i] = w->classes ? (int32_t)(i % w->classes) : 0;
         t->target[i] = (float)(i & 1);
     }
     for (int i = 0; i < 4; i++) /* exclusive or */
@@ -165,22 +144,14 @@ static nilu_status fill(nilu *nl, training *t)
 
 static nilu_status build(nilu *nl, nilu_store *store, bool bf16, training *t)
 {
-    const workload *w = t->w;
+    const cli_workload *w = t->w;
+    const size_t batch = (size_t)w->sample[0];
     nilu_compile_options options = NILU_COMPILE_DEFAULT;
     nilu_optimizer_options optimizer = NILU_OPTIMIZER_DEFAULT;
-    bool classes = strcmp(w->loss, "cross_entropy") == 0;
     nilu_graph *g = nilu_graph_new(nl);
     if (!g)
         return NILU_E_NO_MEMORY;
-    nilu_tensor *y = nilu_input(g, "x", NILU_F32, NILU_SHAPE(w->batch, w->size[0]));
-    nilu_tensor *target = classes ? nilu_input(g, "target", NILU_I32, NILU_SHAPE(w->batch))
-                                  : nilu_input(g, "target", NILU_F32, NILU_SHAPE(w->batch, w->size[w->sizes - 1]));
-    for (int i = 1; i < w->sizes; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "fc%d", i);
-        y = nilu_dense(y, name, w->size[i], i + 1 < w->sizes ? w->activation : w->last, NULL, true);
-    }
-    nilu_tensor *loss = nilu_loss(w->loss, y, target);
+    nilu_tensor *loss = cli_workload_loss(w, g, &t->flops);
     optimizer.name = w->optimizer;
     optimizer.lr = w->lr;
     options.bf16 = bf16;
@@ -188,10 +159,10 @@ static nilu_status build(nilu *nl, nilu_store *store, bool bf16, training *t)
     if (status == NILU_OK)
         status = nilu_compile(g, store, 1, &loss, &options, &t->plan);
     if (status == NILU_OK)
-        status = nilu_feed(t->plan, "x", t->x, (size_t)(w->batch * w->size[0]) * sizeof *t->x);
+        status = nilu_feed(t->plan, "x", t->x, (size_t)numbers_of(w) * sizeof *t->x);
     if (status == NILU_OK)
-        status = classes ? nilu_feed(t->plan, "target", t->label, (size_t)w->batch * sizeof *t->label)
-                         : nilu_feed(t->plan, "target", t->target, (size_t)w->batch * sizeof *t->target);
+        status = w->classes ? nilu_feed(t->plan, "target", t->label, batch * sizeof *t->label)
+                            : nilu_feed(t->plan, "target", t->target, batch * sizeof *t->target);
     nilu_graph_free(g);
     return status;
 }
@@ -208,24 +179,43 @@ static nilu_status train(cli *c, training *t, nilu_store *store, bool bf16, doub
     timing time = measure(step, t, seconds);
     NILU_TRY(t->status);
     nilu_plan_summarise(t->plan, &summary);
-    double flops = flops_of(t->w);
+    const double batch = (double)t->w->sample[0];
     return cli_emit(c, "workload",
                     json_pack("{s:s, s:s, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f}", "workload", t->w->name,
-                              "precision", bf16 ? "bf16" : "f32", "batch", (json_int_t)t->w->batch, "threads",
+                              "precision", bf16 ? "bf16" : "f32", "batch", (json_int_t)batch, "threads",
                               nilu_threads(c->nl), "step_us", time.seconds * 1e6, "samples_per_second",
-                              (double)t->w->batch / time.seconds, "steps_per_second", 1 / time.seconds, "spread",
-                              time.spread, "flops", flops / time.seconds, "resident_bytes", most_resident(),
+                              batch / time.seconds, "steps_per_second", 1 / time.seconds, "spread",
+                              time.spread, "flops", t->flops / time.seconds, "resident_bytes", most_resident(),
                               "planned_bytes", (json_int_t)summary.peak_bytes, "first_step_ms", first * 1e3));
 }
 
-nilu_status cli_measure_workload(cli *c, const char *name, bool bf16, double seconds)
+/* Steps in which every instruction is timed. */
+static nilu_status profile(cli *c, training *t, nilu_store *store, bool bf16, double seconds)
 {
-    int i = 0;
-    while (strcmp(workloads[i].name, name) != 0)
-        i++;
-    training t = {.w = &workloads[i]};
+    nilu_plan_summary summary;
+    NILU_TRY(fill(c->nl, t));
+    NILU_TRY(build(c->nl, store, bf16, t));
+    step(t);
+    nilu_plan_summarise(t->plan, &summary);
+    double *each = base_calloc(c->nl, (size_t)summary.instructions + 1, sizeof *each);
+    if (!each)
+        return NILU_E_NO_MEMORY;
+    int64_t steps = 0;
+    for (double end = cli_now() + seconds; t->status == NILU_OK && (steps < RUNS_MIN || cli_now() < end); steps++)
+        t->status = nilu_profile_step(t->plan, each);
+    nilu_status status = t->status == NILU_OK ? cli_profile(c, t->plan, steps, each, NULL) : t->status;
+    base_free(c->nl, each);
+    return status;
+}
+
+nilu_status cli_measure_workload(cli *c, const char *name, bool bf16, double seconds, bool profiled)
+{
+    const cli_workload *w = cli_workloads;
+    while (strcmp(w->name, name) != 0)
+        w++;
+    training t = {.w = w};
     nilu_store *store = nilu_store_new(c->nl);
-    nilu_status status = store ? train(c, &t, store, bf16, seconds) : NILU_E_NO_MEMORY;
+    nilu_status status = !store ? NILU_E_NO_MEMORY : (profiled ? profile : train)(c, &t, store, bf16, seconds);
     nilu_plan_free(t.plan);
     nilu_store_free(store);
     base_free(c->nl, t.x);

@@ -8,21 +8,26 @@ import time
 
 # When the process was started, as the one that started it read on the same clock; the interpreter's own start counts.
 BEGIN = float(os.environ.get("PEER_BEGIN", time.monotonic()))
-# name: sizes, batch, learning rate, optimizer. W8 and W8b4 have tanh and squared error, the others relu and cross-entropy.
+# name: sizes, batch, learning rate, optimizer. W8 and W8b4 have tanh and squared error, the others relu and cross-entropy. W3 and
+# W4 are nets for pictures [channels, height, width] with ten classes.
 WORKLOADS = {
     "W1": ([784, 512, 512, 10], 64, 1e-3, "adam"),
     "W2": ([784, 128, 10], 32, 1e-2, "sgd"),
+    "W3": ([1, 28, 28], 64, 1e-2, "momentum"),
+    "W4": ([3, 32, 32], 128, 1e-2, "momentum"),
     "W8": ([2, 3, 1], 1, 1e-2, "sgd"),
     "W8b4": ([2, 3, 1], 4, 1e-2, "sgd"),
 }
 
 
-def arguments():
+def arguments(ways=("plain",)):
+    """`ways`: what the program can do otherwise, in its last operand."""
     parser = argparse.ArgumentParser()
     parser.add_argument("workload", choices=WORKLOADS)
     parser.add_argument("seconds", type=float)
     parser.add_argument("threads", type=int)
     parser.add_argument("precision", choices=["f32", "bf16"])
+    parser.add_argument("way", choices=ways, nargs="?", default=ways[0])
     return parser.parse_args()
 
 
