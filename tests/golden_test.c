@@ -1,10 +1,11 @@
 /* What PyTorch computes, recorded in tests/golden by script/golden, against what nilu computes: values, gradients, second
- * derivatives, whole nets, courses of training, schedules, initial values.
+ * derivatives, whole nets, courses of training, a step of ResNet-20, schedules, initial values.
  * In f64 each number must agree to 1e-10 (of itself, or of a thousandth of its tensor's largest). In f32 the error is judged
  * as a share of the tensor's largest number (of gradients: at least of 1 % of the case's largest gradient); it may be 1e-5,
  * or ten times what PyTorch's own f32 is off. */
 #include "support/support.h"
 #include "graph/graph.h"
+#include "nets.h"
 
 #include <jansson.h>
 
@@ -184,7 +185,7 @@ static nilu_tensor *apply(nilu *nl, const example *e, const json_t *node)
     assert_ok(nl, graph_attr_parse(nl, op, json_string_value(json_array_get(node, 1)), attr));
     for (int i = 0; i < n; i++)
         in[i] = e->t[(int)at(from, i)];
-    return graph_node(op, n, in, attr);
+    return nilu_output(graph_node(op, n, in, attr), (int)at(node, 3) /* 0 where it is not said */);
 }
 
 /* The gradients of <dy, y>, and those of the sum over inputs of <v, gradient>: by the inputs, then by dy. */
@@ -444,6 +445,131 @@ static void courses_of_training(void **state)
         fail_msg("%d numbers differ from PyTorch's", failures);
 }
 
+/* ---- ResNet-20, batch norm in training: gradients by all parameters and by the pictures, running statistics */
+
+#define PICTURES 8
+
+/* Values that both sides draw: of the pictures from stream 0, of the i-th parameter from stream i + 2. */
+static void fill_params(const nilu_graph *g, nilu *nl, nilu_store *store, nilu_dtype dtype)
+{
+    uint64_t which = 2;
+    for (int i = 0; i < g->nnode; i++) {
+        const nilu_node *node = g->node[i];
+        if (node->op != &graph_op_param)
+            continue;
+        const nilu_shape s = node->out[0].shape;
+        const char *slash = strrchr(node->name, '/'), *what = slash + 1;
+        const bool by_one = strcmp(what, "gamma") == 0 || strcmp(what, "variance") == 0, filters = s.rank == 4;
+        const double factor = filters ? exp2(floor(log2(sqrt(6.0 / (double)(s.dim[1] * s.dim[2] * s.dim[3]))))) : 0.25;
+        uint64_t state = nets_seed(which++);
+        assert_non_null(slash);
+        assert_ok(nl, nilu_store_put(store, NILU_PARAM, node->name, dtype, s, NULL));
+        void *data = nilu_store_find(store, node->name)->data;
+        for (int64_t k = 0; k < base_count(s); k++)
+            base_store(dtype, data, k, by_one + factor * nets_draw(&state));
+    }
+}
+
+/* A tensor against what is told of it: its length, its product with stream 1, three of its numbers. In f32 each may be off by
+ * 1e-4 of the length, or ten times what PyTorch's own f32 is. */
+static void told(const json_t *row, const way *w, const void *got, nilu_dtype dtype, int64_t n)
+{
+    const char *name = json_string_value(json_object_get(row, "name"));
+    const double norm = option(row, "norm", NAN), along = option(row, "along", NAN);
+    const double most = w->dtype == NILU_F64 ? WIDE * norm : fmax(1e-4, 10 * option(row, "f32", 0)) * norm;
+    const int64_t places[] = {0, n / 2, n - 1};
+    double squares = 0, sum = 0;
+    uint64_t state = nets_seed(1);
+    for (int64_t i = 0; i < n; i++) {
+        const double v = base_load(dtype, got, i);
+        squares += v * v;
+        sum += v * nets_draw(&state);
+    }
+    if (n != base_count(shape_of(json_object_get(row, "shape"))) || !(fabs(sqrt(squares) - norm) <= most))
+        failed(name, "length", w, n, sqrt(squares), norm);
+    if (!(fabs(sum - along) <= most))
+        failed(name, "along a vector", w, n, sum, along);
+    for (size_t k = 0; k < COUNT(places); k++) {
+        const double v = base_load(dtype, got, places[k]), want = at(json_object_get(row, "at"), (int64_t)k);
+        if (!(fabs(v - want) <= most))
+            failed(name, "number", w, places[k], v, want);
+    }
+}
+
+static void step_of_resnet(const json_t *file, const way *w)
+{
+    const json_t *rows = json_object_get(file, "tensors");
+    nilu *nl = support_context(w->threads, NULL);
+    nilu_store *store = nilu_store_new(nl);
+    nilu_graph *g = nilu_graph_new(nl);
+    nilu_compile_options o = options_of(w);
+    nilu_tensor *fetch[128], *wrt[128], *grad[128];
+    nilu_plan *plan;
+    const int64_t numbers = PICTURES * 3 * 32 * 32;
+    int n = 0, all = (int)json_array_size(rows);
+    int32_t label[PICTURES];
+    void *x = calloc((size_t)numbers, sizeof(double));
+    uint64_t state = nets_seed(0);
+    nilu_tensor *in = nilu_input(g, "x", NILU_F32, NILU_SHAPE(PICTURES, 3, 32, 32)), *y = nets_resnet20(nl, in, true);
+    if (!x || !y)
+        fail_msg("%s", nilu_errmsg(nl));
+    fill_params(g, nl, store, w->dtype);
+    fetch[0] = nilu_loss("cross_entropy", y, nilu_input(g, "label", NILU_I32, NILU_SHAPE(PICTURES)));
+    fetch[1] = y;
+    assert_true(all > 100 && all < 126);
+    for (; n < all; n++) { /* gradients come first */
+        const char *name = json_string_value(json_object_get(json_array_get(rows, (size_t)n), "name"));
+        wrt[n] = nilu_find(g, name);
+        assert_non_null(wrt[n]);
+        if (strstr(name, "/mean"))
+            break;
+    }
+    assert_int_equal(n, nilu_params_of(fetch[0], 0, NULL) + 1);
+    assert_ok(nl, nilu_grad(fetch[0], n, wrt, grad));
+    memcpy(fetch + 2, grad, (size_t)n * sizeof *fetch);
+    assert_ok(nl, nilu_compile(g, store, 2 + n, fetch, &o, &plan));
+    for (int64_t i = 0; i < numbers; i++)
+        base_store(w->dtype, x, i, nets_draw(&state));
+    for (int i = 0; i < PICTURES; i++)
+        label[i] = i % 10;
+    assert_ok(nl, nilu_feed(plan, "x", x, (size_t)numbers * nilu_dtype_size(w->dtype)));
+    assert_ok(nl, nilu_feed(plan, "label", label, sizeof label));
+    assert_ok(nl, nilu_step(plan));
+    const double loss = base_load(nilu_fetched_dtype(plan, 0), nilu_fetched(plan, 0), 0), want = option(file, "loss", NAN);
+    if (!(fabs(loss - want) <= (w->dtype == NILU_F64 ? WIDE : 1e-5) * want))
+        failed("resnet", "loss", w, 0, loss, want);
+    compare("resnet", "answer", w, nilu_fetched(plan, 1), nilu_fetched_dtype(plan, 1), base_count(nilu_fetched_shape(plan, 1)),
+            json_object_get(file, "y"), largest(json_object_get(file, "y"), 0), 1e-5);
+    for (int i = 0; i < all; i++) {
+        const json_t *row = json_array_get(rows, (size_t)i);
+        if (i < n) {
+            told(row, w, nilu_fetched(plan, 2 + i), nilu_fetched_dtype(plan, 2 + i), base_count(nilu_fetched_shape(plan, 2 + i)));
+            continue;
+        }
+        const nilu_value *v = nilu_store_find(store, json_string_value(json_object_get(row, "name"))); /* after the step */
+        assert_non_null(v);
+        told(row, w, v->data, v->dtype, base_count(v->shape));
+    }
+    nilu_plan_free(plan);
+    nilu_graph_free(g);
+    nilu_store_free(store);
+    nilu_free(nl);
+    free(x);
+}
+
+static void resnet(void **state)
+{
+    (void)state;
+    json_t *file = load("resnet.json");
+    failures = 0;
+    for (size_t w = 0; w < COUNT(ways); w++)
+        if (!ways[w].reference) /* 2 GFLOP by plain loops */
+            step_of_resnet(file, &ways[w]);
+    json_decref(file);
+    if (failures)
+        fail_msg("%d numbers differ from PyTorch's", failures);
+}
+
 /* ---- schedules */
 
 static nilu_schedule read_schedule(const json_t *j)
@@ -560,7 +686,7 @@ static void initial_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(ops_and_nets), cmocka_unit_test(every_op_is_there),
-                                       cmocka_unit_test(courses_of_training), cmocka_unit_test(schedules),
-                                       cmocka_unit_test(initial_values)};
+                                       cmocka_unit_test(courses_of_training), cmocka_unit_test(resnet),
+                                       cmocka_unit_test(schedules), cmocka_unit_test(initial_values)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

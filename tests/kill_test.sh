@@ -72,6 +72,36 @@ ok $? "the same SHA-256 of all weights as left alone"
 ! find broken -name '*.tmp' | grep -q .
 ok $? "nothing half-written is left"
 
+# ---- a convolutional net: running statistics go on as well
+pictures="digits --layers 'conv 4 3 stride=2 bias=false, batchnorm, relu, pool avg global, dense 10' --steps 90 --batch 32 --optimizer momentum --seed 3 --quiet --every-steps 10"
+learn() { eval "exec '$nilu' train $pictures --out $1"; }
+(learn seen) >out 2>err
+ok $? "a net with batch norm that is left alone"
+stops=0
+while [ $stops -lt 8 ]; do
+    if [ -e blind/run.yaml ]; then
+        [ ! -e blind/model.safetensors ] || break
+        "$nilu" train --resume blind --quiet --every-steps 10 >out 2>err &
+    else
+        rm -rf blind
+        (learn blind) >out 2>err &
+    fi
+    pid=$!
+    tries=0
+    before=$(sha256sum blind/checkpoints/last.safetensors 2>/dev/null)
+    until [ "$(sha256sum blind/checkpoints/last.safetensors 2>/dev/null)" != "$before" ] || ! kill -0 $pid 2>/dev/null || [ $tries -gt 1000 ]; do
+        sleep 0.01
+        tries=$((tries + 1))
+    done
+    kill -9 $pid 2>/dev/null && stops=$((stops + 1))
+    wait $pid 2>/dev/null
+done
+test $stops -gt 1
+ok $? "killed $stops times after its checkpoints"
+[ -e blind/model.safetensors ] || "$nilu" train --resume blind --quiet >out 2>err
+[ "$(sha256sum <blind/model.safetensors)" = "$(sha256sum <seen/model.safetensors)" ]
+ok $? "the same SHA-256 of weights and running statistics as left alone"
+
 # ---- no room: the file-size limit stands for a full disk
 stop() { # RUN: a run of the same settings, interrupted after its first checkpoints
     (train "$1") >out 2>err &

@@ -1,6 +1,6 @@
 /* Prints the SHA-256 of all weights after some steps of each net of weights.h: script/neon compares what instruction sets and
  * numbers of threads print, and script/races watches the threads meanwhile.
- *     weights [instruction set [threads [steps]]] */
+ *     weights [instruction set [threads [steps [net [batch]]]]]      net: its name alone; batch: of it */
 #include "weights.h"
 
 #include <stdio.h>
@@ -21,7 +21,9 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof weights_nets / sizeof *weights_nets && good; i++) {
         char hex[65];
-        good = weights_train(nl, &weights_nets[i], steps, hex);
+        if (argc > 4 && strcmp(argv[4], weights_nets[i].name) != 0)
+            continue;
+        good = weights_train(nl, &weights_nets[i], argc > 5 ? atoi(argv[5]) : 0, steps, hex);
         if (good)
             printf("%s %s\n", weights_nets[i].name, hex);
         else
