@@ -55,7 +55,7 @@ static nilu_status from_data(cli_site *s, const cli_building *b)
     if (d->task == NILU_TASK_NONE)
         return cli_fail(s->c, NILU_E_DATA, _(N_("%s: %s has no target; name it with --target")), s->c->command->name, b->data);
     nilu_model *own = NULL;
-    NILU_TRY(nn_for_pictures(s->model, d->height, d->width, d->channels, &own));
+    NILU_TRY(nn_for_pictures(s->model, d->height, d->width, d->channels, d->planes, &own));
     if (own) {
         nilu_model_free(s->model);
         s->model = own;

@@ -210,12 +210,13 @@ const char *cli_alarm_level(nilu_alarm_level level);
 
 /* ---- rows that commands share which open data or take a model: opening.c */
 typedef struct cli_reading {
-    const char *target, *task, *missing, *ignore, *keep, *header, *delimiter;
+    const char *target, *task, *missing, *ignore, *keep, *header, *delimiter, *size, *colour;
     double validation, test;
 } cli_reading;
 const char *cli_task_name(int i);
 const char *cli_missing_name(int i);
 const char *cli_header_name(int i);
+const char *cli_colour_name(int i);
 #define CLI_READING_ROWS_OF(type, member)                                                                              \
     {"target", 'T', "COLUMN", CLI_WORD, offsetof(type, member.target),                                                 \
      N_("what is to be predicted: a column's name, #3 for the third, or the file with the labels"),                    \
@@ -236,7 +237,11 @@ const char *cli_header_name(int i);
     {"validation", 0, "SHARE", CLI_NUMBER, offsetof(type, member.validation),                                          \
      N_("share of the training samples that is held out for validation"), "0.1", .low = 0, .high = 0.99},              \
     {"test", 0, "SHARE", CLI_NUMBER, offsetof(type, member.test),                                                      \
-     N_("share held out for the final judgement, where the data have no test part"), "0", .low = 0, .high = 0.99}
+     N_("share held out for the final judgement, where the data have no test part"), "0", .low = 0, .high = 0.99},     \
+    {"size", 0, "SIZE", CLI_WORD, offsetof(type, member.size),                                                         \
+     N_("pictures: HEIGHTxWIDTH that all are brought to, or one number for both")},                                    \
+    {"colour", 0, "WHAT", CLI_CHOICE, offsetof(type, member.colour),                                                   \
+     N_("pictures: grey or rgb; auto: rgb if any file has colour"), "auto", .choice = cli_colour_name}
 #define CLI_READING_ROWS(type) CLI_READING_ROWS_OF(type, reading)
 /* The library's options for what was read; the set's notes are told. */
 nilu_status cli_data_options(cli *c, const cli_reading *r, nilu_data_options *o);

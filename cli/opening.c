@@ -11,7 +11,7 @@ static const char *nth(const char *const *names, int n, int i)
 }
 
 static const char *const tasks[] = {"auto", "classes", "numbers", "none"}, *const missing[] = {"fill", "error"},
-                  *const headers[] = {"no", "yes", "auto"};
+                  *const headers[] = {"no", "yes", "auto"}, *const colours[] = {"auto", "grey", "rgb"};
 
 const char *cli_task_name(int i)
 {
@@ -26,6 +26,11 @@ const char *cli_missing_name(int i)
 const char *cli_header_name(int i)
 {
     return nth(headers, COUNT(headers), i);
+}
+
+const char *cli_colour_name(int i)
+{
+    return nth(colours, COUNT(colours), i);
 }
 
 static int place_of(const char *const *names, int n, const char *name)
@@ -57,6 +62,8 @@ nilu_status cli_data_options(cli *c, const cli_reading *r, nilu_data_options *o)
     o->delimiter = !r->delimiter ? 0 : strcmp(r->delimiter, "tab") == 0 ? '\t' : r->delimiter[0];
     o->validation = r->validation;
     o->test = r->test;
+    o->resize = r->size;
+    o->colour = strcmp(r->colour, "auto") == 0 ? NULL : r->colour;
     return NILU_OK;
 }
 

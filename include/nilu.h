@@ -549,17 +549,21 @@ typedef struct nilu_data_options {
                             are matched by name, and what has no parts of its own becomes NILU_TEST */
     const char *data_dir;  /* where the digits that come with nilu are; NULL: where they were installed */
     const char *cache_dir; /* where nilu_data_get put its sets; NULL: nowhere */
+    const char *resize;    /* files of pictures: the size that all are brought to, "HEIGHTxWIDTH" or one number for both:
+                              they are made to cover it, and their middle is cut out; NULL: all must be of one size */
+    const char *colour;    /* files of pictures: "grey", "rgb"; NULL or "auto": rgb if any file has colour */
 } nilu_data_options;
 #define NILU_DATA_DEFAULT                                                                                              \
-    {sizeof(nilu_data_options), NULL, NILU_TASK_AUTO, 0, -1, 0.1, 0, false, NULL, NULL, 0, 0, NULL, NULL, NULL}
+    {sizeof(nilu_data_options), NULL, NILU_TASK_AUTO, 0, -1, 0.1, 0, false, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL}
 
 typedef struct nilu_data_info {
     const char *name;                 /* "mnist", or the file's name without its folder */
-    const char *format;               /* "idx", "csv" or "npy" */
+    const char *format;               /* "idx", "csv", "npy", "pictures" or "cifar" */
     nilu_task task;                   /* never NILU_TASK_AUTO */
     int64_t count[NILU_PARTS];        /* samples of each part */
     int64_t features;                 /* f32 numbers of a sample after encoding */
     int height, width, channels;      /* features = height * width * channels, in this order; 0, 0, 0: no picture */
+    bool planes;                      /* the order is channels, height, width instead */
     int64_t outputs;                  /* classes, or numbers in a target; 0 without target */
     const char *target;               /* name of the target, "" if it has none */
     const char *const *class_names;   /* [outputs]; NULL unless classes */
@@ -576,7 +580,9 @@ typedef struct nilu_data_info {
 
 /* Opens a set. `where` is a name of the catalogue ("digits", "mnist", "fashion-mnist"; write ./digits for a folder
  * of that name), a folder of IDX files named as MNIST's are (train-images-idx3-ubyte[.gz], …), one IDX file of
- * pictures (labels beside it: "images" becomes "labels", "idx3" "idx1"), a table (.csv .tsv .data .txt, also .gz),
+ * pictures (labels beside it: "images" becomes "labels", "idx3" "idx1"), a folder of PNG and JPEG pictures with a folder for
+ * each class, above them train, validation (or val, valid) and test where there are parts, one such picture, a folder of
+ * CIFAR's batch files (data_batch_1.bin, …, or train.bin; `target` "coarse" for CIFAR-100's other labels), a table (.csv .tsv .data .txt, also .gz),
  * or an .npy array whose first dimension counts samples (targets beside it: X.npy and y.npy, X_train.npy and
  * y_train.npy). `options` may be NULL. Freed by nilu_data_free. Errors: FILE_NOT_FOUND, FILE_READ, FILE_CORRUPT
  * (with file, line and column), DATA (what the file holds does not fit the wish or the encoder), RANGE (a label),

@@ -359,7 +359,7 @@ static void hostile_tables(void **state)
                 {"a,b\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n7,y\n8,y\n9,x\noops,y\n", NILU_E_FILE_CORRUPT,
                  "bad.csv:11: column \"a\" holds \"oops\" here, but numbers in 9 rows"},
                 {"a,b\n1e200,x\n-1e200,y\n3,x\n4,y\n", NILU_E_DATA, "too large to be squared"},
-                {"\x89PNG\r\n\x1a\n", NILU_E_UNSUPPORTED, "bad.csv: is a PNG picture"},
+                {"\x89PNG\r\n\x1a\n", NILU_E_FILE_CORRUPT, "bad.csv: is a damaged PNG file"},
                 {"PK\x03\x04zip", NILU_E_UNSUPPORTED, "is a zip archive"}};
     nilu *nl = *state;
     for (size_t i = 0; i < COUNT(rows); i++)
@@ -372,7 +372,8 @@ static void wrong_places_and_options(void **state)
     nilu_data_options o = defaults;
     refused(nl, "/nowhere/x.csv", NULL, NILU_E_FILE_NOT_FOUND, "/nowhere/x.csv: there is no such file");
     refused(nl, "minst", NULL, NILU_E_FILE_NOT_FOUND, "did you mean the set \"mnist\"?");
-    refused(nl, "/tmp", NULL, NILU_E_FILE_NOT_FOUND, "has no train-images-idx3-ubyte");
+    assert_int_equal(mkdir(files_path("bare"), 0700), 0);
+    refused(nl, files_path("bare"), NULL, NILU_E_FILE_NOT_FOUND, "has no folders of PNG or JPEG pictures");
     o.cache_dir = "/nowhere";
     refused(nl, "mnist", &o, NILU_E_NAME, "get it with: nilu data get mnist");
     o = defaults;
@@ -388,7 +389,7 @@ static void wrong_places_and_options(void **state)
     refused(nl, "x", &o, NILU_E_USAGE, "cells cannot be separated by");
     o = defaults;
     o.target = "y";
-    refused(nl, "/tmp", &o, NILU_E_USAGE, "a folder has its own labels");
+    refused(nl, "/tmp", &o, NILU_E_USAGE, "the classes of pictures are the names of their folders");
 }
 
 /* ---- parts */

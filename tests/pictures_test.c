@@ -146,16 +146,16 @@ static void told_of_pictures(void **state)
     nilu *nl = support_context(1, NULL);
     nilu_model *m, *own;
     assert_ok(nl, nilu_model_chain(nl, "dense 5", &m)); /* wants none */
-    assert_ok(nl, nn_for_pictures(m, 28, 28, 1, &own));
+    assert_ok(nl, nn_for_pictures(m, 28, 28, 1, false, &own));
     assert_null(own);
     nilu_model_free(m);
     assert_ok(nl, nilu_model_chain(nl, "conv 4 3 relu, flatten, dense 5", &m));
-    assert_ok(nl, nn_for_pictures(m, 0, 0, 0, &own)); /* no pictures */
+    assert_ok(nl, nn_for_pictures(m, 0, 0, 0, false, &own)); /* no pictures */
     assert_null(own);
     for (int many = 1; many <= 3; many += 2) {
         nilu_model *again;
         nilu_tensor *y;
-        assert_ok(nl, nn_for_pictures(m, 6, 7, many, &own));
+        assert_ok(nl, nn_for_pictures(m, 6, 7, many, false, &own));
         assert_non_null(own);
         nilu_shape s = nn_input_shape(own, 2, 42 * many);
         assert_int_equal(s.rank, 4);

@@ -182,7 +182,7 @@ static nilu_status scale_targets(nilu_data *d)
     if (d->info.task != NILU_TASK_NUMBERS)
         return NILU_OK;
     if (!d->has_encoder) {
-        NILU_TRY(data_scale_new(d, d->info.outputs, false, &d->target_scale));
+        NILU_TRY(data_scale_new(d, d->info.outputs, 1, &d->target_scale));
         NILU_TRY(data_scale_learn(d, &d->rows[0].target, &d->target_scale));
         d->info.target_mean = d->target_scale.mean;
         d->info.target_std = d->target_scale.std;
@@ -237,17 +237,18 @@ static nilu_status place_rows(nilu_data *d, data_rows *r)
 static nilu_status notes(nilu_data *d)
 {
     const data_scale *s = &d->scale;
+    bool shared = s->each == s->columns;
     if (d->has_encoder)
         return NILU_OK;
     if (d->info.task == NILU_TASK_NONE && d->options.task != NILU_TASK_NONE)
         NILU_TRY(data_note(d, N_("No labels were found beside the samples, so there is nothing to learn from them.")));
-    if (s->shared && d->info.height)
+    if (shared && d->info.height)
         return data_note(
             d,
             N_("All pixels are scaled alike, to mean 0 and deviation 1 of the training part (%.4g and %.4g "
                "before)."),
             s->mean[0], s->std[0]);
-    if (s->shared)
+    if (shared)
         return data_note(
             d,
             N_("All numbers are scaled alike, to mean 0 and deviation 1 of the training part (%.4g and %.4g "
@@ -278,7 +279,7 @@ nilu_status data_open_arrays(nilu_data *d, const char *const path[4])
         return base_fail(d->nl, NILU_E_DATA, N_("%s: no sample is left to be trained on"), path[0]);
     const data_array *x = &d->rows[0].array;
     if (!d->has_encoder) {
-        NILU_TRY(data_scale_new(d, x->width, x->type == DATA_U8 || x->shape.rank >= 3, &d->scale));
+        NILU_TRY(data_scale_new(d, x->width, x->type == DATA_U8 || x->shape.rank >= 3 ? x->width : 1, &d->scale));
         NILU_TRY(data_scale_learn(d, x, &d->scale));
     }
     NILU_TRY(scale_targets(d));

@@ -163,17 +163,30 @@ void data_words_free(nilu *nl, data_words *w);
 int data_words_find(const char *const *text, int n, const data_cell *cell);
 bool data_is_utf8(const char *at, size_t n);
 
-/* ---- scaling: x = (v - mean) / std, where `shared` one mean and deviation for all columns. data/scale.c */
+/* ---- scaling: x = (v - mean) / std. `each` columns that stand together have one mean and deviation: all of them, those
+ * of a channel, or one. data/scale.c */
 typedef struct data_scale {
-    bool shared;
-    int64_t columns;
-    double *mean, *std;    /* [columns] or [1]; std 0: the column never changes, and x is 0 */
+    int64_t columns, each;
+    double *mean, *std;    /* [columns / each]; std 0: the columns never change, and x is 0 */
     double low, high;      /* smallest and largest number of the training part: black and white of a picture */
-    float *factor, *shift; /* of u8: x = v * factor + shift, [columns] or [1] */
+    float *factor, *shift; /* of u8: x = v * factor + shift, [columns / each] */
 } data_scale;
-nilu_status data_scale_new(nilu_data *d, int64_t columns, bool shared, data_scale *s);
+nilu_status data_scale_new(nilu_data *d, int64_t columns, int64_t each, data_scale *s);
 /* Learns it from the rows of the training part. NaN and infinity are errors that name their place. */
 nilu_status data_scale_learn(nilu_data *d, const data_array *a, data_scale *s);
+/* Sums of bytes: whole numbers, so that threads may share the work and join what they have in any order. */
+typedef struct data_sums {
+    uint64_t sum, squares;
+    unsigned char low, high;
+} data_sums;
+#define DATA_SUMS_NONE                                                                                                 \
+    {                                                                                                                  \
+        0, 0, 255, 0                                                                                                   \
+    }
+data_sums data_sums_of(const unsigned char *v, int64_t n);
+data_sums data_sums_join(data_sums a, data_sums b);
+/* Mean and deviation number `k` of sums over n bytes; low and high are widened. */
+void data_scale_take(data_scale *s, int64_t k, const data_sums *sums, double n);
 /* factor and shift, once mean and std stand. */
 void data_scale_finish(data_scale *s);
 /* Elements first .. first+n-1 of a row: n numbers, or n u8. */
@@ -213,9 +226,11 @@ typedef struct data_scratch { /* for one reader at a time */
     atomic_flag taken;
     char *bytes;
     data_cell *cell;
+    struct picture_decoder *decoder; /* of files of pictures */
 } data_scratch;
 
-typedef struct data_rows {
+typedef struct data_rows data_rows;
+struct data_rows {
     int64_t count;
     const char *name;         /* of the file, without its folder */
     const unsigned char *u8;  /* [count, features], or */
@@ -223,7 +238,13 @@ typedef struct data_rows {
     int32_t *label;           /* [count]; -1: no label */
     float *value;             /* [count, outputs] scaled; NaN: no target */
     data_array array, target; /* of arrays: the files; a closed one has no path */
-} data_rows;
+    /* pictures: brings the bytes of a row into `to` [features]; thread-safe, on failure a sentence in fault[] */
+    nilu_status (*bring)(const nilu_data *d, const data_rows *r, int64_t row, struct picture_decoder *x,
+                         unsigned char *to, char fault[]);
+    const char **path; /* of files of pictures: [count], of which the first `hidden` bytes are not shown */
+    int hidden;
+    struct data_batches *batches; /* of batch files: data/cifar.c */
+};
 
 struct nilu_data {
     nilu *nl;
@@ -245,7 +266,8 @@ struct nilu_data {
     data_scale target_scale;
     /* encoding of arrays */
     bool arrays;
-    nilu_shape sample; /* shape of a sample */
+    nilu_shape sample; /* shape of a sample; of pictures from files [channels, height, width] */
+    bool planes;       /* it is so */
     data_scale scale;
     /* encoding of tables */
     data_file file;
@@ -268,6 +290,20 @@ const char *data_base_name(const char *path);
 /* Opens a table or arrays whose nature is known; d->options are in place. */
 nilu_status data_open_table(nilu_data *d, const char *path);
 nilu_status data_open_arrays(nilu_data *d, const char *const path[4]); /* train x, y, test x, y; NULL: not there */
+/* A folder of pictures, or one of them, and how they are laid out: data/pictures.c, data/folder.c. */
+nilu_status data_open_pictures(nilu_data *d, const char *path);
+/* What all sets of planes of bytes do once rows[] have their counts, labels and `bring`, `own` of rows[0] being from a
+ * validation part of the set's own, the last ones: parts, scale, memory, notes. */
+nilu_status data_finish_pictures(nilu_data *d, int64_t own, bool own_test);
+/* Says what a sample is. */
+nilu_status data_picture_shape(nilu_data *d, const char *path, int channels, int height, int width);
+void data_pictures_free(nilu_data *d);
+/* CIFAR's batch files: false if the folder has none. data/cifar.c */
+bool data_has_batches(nilu_data *d, const char *folder);
+nilu_status data_open_batches(nilu_data *d, const char *folder);
+void data_batches_free(nilu_data *d);
+/* The class of a name; -1: there is none. */
+int data_class_named(const nilu_data *d, const char *name);
 /* Counts rows * width * size bytes to those held if there is room for them; else false. */
 bool data_fits(nilu_data *d, int64_t rows, int64_t width, size_t size);
 

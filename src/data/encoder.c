@@ -66,12 +66,13 @@ static bool write_table(const nilu_data *d, json_t *root)
 static bool write_arrays(const nilu_data *d, json_t *root)
 {
     const data_scale *s = &d->scale;
-    int64_t n = s->shared ? 1 : s->columns;
+    int64_t n = s->columns / s->each;
     json_t *shape = json_array();
     for (int i = 0; i < d->sample.rank; i++)
         json_array_append_new(shape, json_integer(d->sample.dim[i]));
     return json_object_set_new(root, "shape", shape) == 0 &&
-           json_object_set_new(root, "shared", json_boolean(s->shared)) == 0 &&
+           json_object_set_new(root, "shared", json_boolean(n == 1)) == 0 &&
+           (!d->planes || json_object_set_new(root, "planes", json_true()) == 0) &&
            json_object_set_new(root, "mean", numbers(s->mean, n)) == 0 &&
            json_object_set_new(root, "std", numbers(s->std, n)) == 0 &&
            json_object_set_new(root, "low", json_real(s->low)) == 0 &&
@@ -218,7 +219,7 @@ static nilu_status read_target(nilu_data *d, const json_t *root)
     if (n < 1 || n > DATA_MAX_ROWS)
         return wrong(d, N_("its targets have no mean"));
     d->info.outputs = (int64_t)n;
-    NILU_TRY(data_scale_new(d, d->info.outputs, false, &d->target_scale));
+    NILU_TRY(data_scale_new(d, d->info.outputs, 1, &d->target_scale));
     NILU_TRY(read_numbers(d, mean, d->info.outputs, -INFINITY, d->target_scale.mean));
     NILU_TRY(read_numbers(d, json_object_get(root, "target_std"), d->info.outputs, 0, d->target_scale.std));
     data_scale_finish(&d->target_scale);
@@ -284,13 +285,17 @@ static nilu_status read_arrays(nilu_data *d, const json_t *root)
         d->sample.dim[i] = n;
     }
     d->info.features = (int64_t)width;
-    bool shared = json_is_true(json_object_get(root, "shared"));
     const json_t *mean = json_object_get(root, "mean");
-    if (json_array_size(mean) != (shared ? 1 : width)) /* before so much memory is asked for */
+    d->planes = json_is_true(json_object_get(root, "planes"));
+    if (d->planes && rank != 3)
+        return wrong(d, N_("its shape is impossible"));
+    bool shared = json_is_true(json_object_get(root, "shared"));
+    int64_t means = shared ? 1 : d->planes ? d->sample.dim[0] : d->info.features;
+    if (json_array_size(mean) != (size_t)means) /* before so much memory is asked for */
         return wrong(d, N_("a list of numbers is missing or has the wrong length"));
-    NILU_TRY(data_scale_new(d, d->info.features, shared, &d->scale));
-    NILU_TRY(read_numbers(d, mean, shared ? 1 : d->info.features, -INFINITY, d->scale.mean));
-    NILU_TRY(read_numbers(d, json_object_get(root, "std"), shared ? 1 : d->info.features, 0, d->scale.std));
+    NILU_TRY(data_scale_new(d, d->info.features, d->info.features / means, &d->scale));
+    NILU_TRY(read_numbers(d, mean, means, -INFINITY, d->scale.mean));
+    NILU_TRY(read_numbers(d, json_object_get(root, "std"), means, 0, d->scale.std));
     d->scale.low = json_number_value(low);
     d->scale.high = json_number_value(high);
     data_scale_finish(&d->scale);

@@ -72,15 +72,22 @@ static nilu_status open_folder(nilu_data *d, const char *folder)
 {
     const char *path[4];
     nilu *nl = d->nl;
+    if (data_has_batches(d, folder))
+        return data_open_batches(d, folder);
+    for (int i = 0; i < 4; i++)
+        NILU_TRY(find_idx(d, folder, i, &path[i]));
+    if (!path[0]) {
+        NILU_TRY(data_open_pictures(d, folder));
+        if (d->rows[0].count)
+            return NILU_OK;
+        return base_fail(nl, NILU_E_FILE_NOT_FOUND,
+                         N_("%s: has no folders of PNG or JPEG pictures, no data_batch_1.bin and no "
+                            "train-images-idx3-ubyte (or .gz); name a file in it instead"),
+                         folder);
+    }
     if (d->options.target)
         return base_fail(nl, NILU_E_USAGE,
                          N_("%s: a folder has its own labels; a target can be named for a single file"), folder);
-    for (int i = 0; i < 4; i++)
-        NILU_TRY(find_idx(d, folder, i, &path[i]));
-    if (!path[0])
-        return base_fail(
-            nl, NILU_E_FILE_NOT_FOUND,
-            N_("%s: has no train-images-idx3-ubyte or train-images-idx3-ubyte.gz; name a file in it instead"), folder);
     if (d->options.task == NILU_TASK_NONE)
         path[1] = path[3] = NULL;
     else if (!path[1] || (path[2] && !path[3]))
@@ -148,9 +155,7 @@ static const char *foreign(const unsigned char *head, size_t n)
 {
     static const struct {
         const char *magic, *kind;
-    } known[] = {{"\x89PNG", N_("a PNG picture")},
-                 {"\xff\xd8\xff", N_("a JPEG picture")},
-                 {"PK\x03\x04", N_("a zip archive (.npz, .xlsx, …)")},
+    } known[] = {{"PK\x03\x04", N_("a zip archive (.npz, .xlsx, …)")},
                  {"\x89HDF", N_("an HDF5 file")},
                  {"PAR1", N_("a Parquet file")},
                  {"SQLite format 3", N_("an SQLite file")},
@@ -173,10 +178,14 @@ static nilu_status open_file(nilu_data *d, const char *path)
     NILU_TRY(data_file_head(nl, path, head, &n));
     const char *kind = foreign(head, n);
     if (kind)
-        return base_fail(nl, NILU_E_UNSUPPORTED,
-                         N_("%s: is %s; nilu reads tables (CSV, TSV), IDX and NPY, also packed by gzip"), path, kind);
+        return base_fail(
+            nl, NILU_E_UNSUPPORTED,
+            N_("%s: is %s; nilu reads tables (CSV, TSV), IDX and NPY, also packed by gzip, and PNG and JPEG pictures"),
+            path, kind);
     if (n == 0)
         return base_fail(nl, NILU_E_DATA, N_("%s: is empty"), path);
+    if ((n >= 8 && memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0) || (n >= 3 && memcmp(head, "\xff\xd8\xff", 3) == 0))
+        return data_open_pictures(d, path);
     bool npy = n >= 6 && memcmp(head, "\x93NUMPY", 6) == 0, idx = n >= 4 && head[0] == 0 && head[1] == 0 && head[3] > 0;
     if (npy || idx)
         return open_array_file(d, path);
@@ -279,7 +288,7 @@ static nilu_status open_set(nilu_data *d, const char *where)
         d->info.bytes += file[i]->bytes ? (size_t)file[i]->size : 0;
     /* The texts are the caller's. */
     d->options.target = d->options.ignore = d->options.keep = d->options.encoder = NULL;
-    d->options.data_dir = d->options.cache_dir = NULL;
+    d->options.data_dir = d->options.cache_dir = d->options.resize = d->options.colour = NULL;
     return NILU_OK;
 }
 
@@ -316,6 +325,7 @@ void nilu_data_free(nilu_data *data)
     if (!data)
         return;
     nilu *nl = data->nl;
+    data_pictures_free(data);
     for (int i = 0; i < 2; i++) {
         data_file_close(nl, &data->rows[i].array.file);
         data_file_close(nl, &data->rows[i].target.file);

@@ -1,5 +1,5 @@
 /* Scaling: what comes out of a file has any range; what goes into a network has mean 0 and deviation 1, as the training
- * part has it. Pictures share one mean and one deviation, so that grey stays grey; columns have their own.
+ * part has it. The pixels of a channel share one mean and one deviation, so that grey stays grey; columns have their own.
  * Invariant: the numbers learnt do not depend on threads: sums of bytes are exact, all others are taken in row order. */
 #include "data/data.h"
 
@@ -11,10 +11,10 @@ enum { CHUNK = 512 };
 static const char UNREADABLE[] = N_("%s: reading failed in row %lld; did the file change?");
 static const char NOT_FINITE[] = N_("%s: element %lld of row %lld is %s; only finite numbers can be learnt from");
 
-nilu_status data_scale_new(nilu_data *d, int64_t columns, bool shared, data_scale *s)
+nilu_status data_scale_new(nilu_data *d, int64_t columns, int64_t each, data_scale *s)
 {
-    *s = (data_scale){.shared = shared, .columns = columns, .low = 0, .high = 255};
-    size_t n = shared ? 1 : (size_t)columns, bytes;
+    *s = (data_scale){.columns = columns, .each = each, .low = 0, .high = 255};
+    size_t n = (size_t)(columns / each), bytes;
     if (!base_mul(n, sizeof(double), &bytes))
         return base_no_memory(d->nl, SIZE_MAX);
     s->mean = data_keep(&d->pool, bytes);
@@ -26,7 +26,7 @@ nilu_status data_scale_new(nilu_data *d, int64_t columns, bool shared, data_scal
 
 void data_scale_finish(data_scale *s)
 {
-    int64_t n = s->shared ? 1 : s->columns;
+    int64_t n = s->columns / s->each;
     for (int64_t j = 0; j < n; j++) {
         s->factor[j] = s->std[j] > 0 ? (float)(1 / s->std[j]) : 0;
         s->shift[j] = s->std[j] > 0 ? (float)(-s->mean[j] / s->std[j]) : 0;
@@ -36,7 +36,7 @@ void data_scale_finish(data_scale *s)
 void data_scale_numbers(const data_scale *s, int64_t first, int64_t n, const double *v, float *x)
 {
     for (int64_t j = 0; j < n; j++) {
-        int64_t k = s->shared ? 0 : first + j;
+        int64_t k = (first + j) / s->each;
         x[j] = s->std[k] > 0 ? (float)((v[j] - s->mean[k]) / s->std[k]) : 0;
     }
 }
@@ -44,14 +44,16 @@ void data_scale_numbers(const data_scale *s, int64_t first, int64_t n, const dou
 void data_scale_bytes(const data_scale *s, const unsigned char *v, float *restrict x)
 {
     const float *restrict factor = s->factor, *restrict shift = s->shift;
-    int64_t n = s->columns;
-    if (s->shared) {
-        float a = factor[0], b = shift[0];
-        for (int64_t j = 0; j < n; j++)
-            x[j] = (float)v[j] * a + b;
-    } else {
+    int64_t n = s->columns, each = s->each;
+    if (each == 1) {
         for (int64_t j = 0; j < n; j++)
             x[j] = (float)v[j] * factor[j] + shift[j];
+        return;
+    }
+    for (int64_t first = 0; first < n; first += each) {
+        float a = *factor++, b = *shift++;
+        for (int64_t j = first; j < first + each; j++)
+            x[j] = (float)v[j] * a + b;
     }
 }
 
@@ -68,8 +70,9 @@ nilu_status data_scale_row(const data_scale *s, const data_array *a, int64_t row
         if (a->type == DATA_U8) { /* the same arithmetic as for bytes in memory */
             data_scale part = *s;
             part.columns = n;
-            part.factor += s->shared ? 0 : first;
-            part.shift += s->shared ? 0 : first;
+            part.each = s->each == 1 ? 1 : n; /* arrays have one mean, or one a column */
+            part.factor += s->each == 1 ? first : 0;
+            part.shift += s->each == 1 ? first : 0;
             data_scale_bytes(&part, raw, x + first);
             continue;
         }
@@ -90,14 +93,9 @@ nilu_status data_scale_row(const data_scale *s, const data_array *a, int64_t row
 
 /* ---- learning */
 
-typedef struct sums {
-    uint64_t sum, squares;
-    unsigned char low, high;
-} sums;
-
-static sums sums_of(const unsigned char *v, int64_t n)
+data_sums data_sums_of(const unsigned char *v, int64_t n)
 {
-    sums s = {0, 0, 255, 0};
+    data_sums s = DATA_SUMS_NONE;
     for (int64_t first = 0; first < n; first += 1 << 16) { /* 2^16 squares of a byte fit into 32 bits */
         int64_t end = n - first < 1 << 16 ? n : first + (1 << 16);
         uint32_t sum = 0, squares = 0;
@@ -108,29 +106,36 @@ static sums sums_of(const unsigned char *v, int64_t n)
             low = v[j] < low ? v[j] : low;
             high = v[j] > high ? v[j] : high;
         }
-        s = (sums){s.sum + sum, s.squares + squares, low, high};
+        s = (data_sums){s.sum + sum, s.squares + squares, low, high};
     }
     return s;
 }
 
-static sums joined(sums a, sums b)
+data_sums data_sums_join(data_sums a, data_sums b)
 {
-    return (sums){a.sum + b.sum, a.squares + b.squares, a.low < b.low ? a.low : b.low,
-                  a.high > b.high ? a.high : b.high};
+    return (data_sums){a.sum + b.sum, a.squares + b.squares, a.low < b.low ? a.low : b.low,
+                       a.high > b.high ? a.high : b.high};
 }
 
-static const sums nothing = {0, 0, 255, 0};
+void data_scale_take(data_scale *s, int64_t k, const data_sums *sums, double n)
+{
+    double mean = (double)sums->sum / n, variance = (double)sums->squares / n - mean * mean;
+    s->low = k == 0 || sums->low < s->low ? sums->low : s->low;
+    s->high = k == 0 || sums->high > s->high ? sums->high : s->high;
+    s->mean[k] = mean;
+    s->std[k] = sums->low < sums->high ? sqrt(variance) : 0;
+}
 
-static sums sums_in_memory(const nilu_data *d, const data_array *a, int64_t first, int64_t end)
+static data_sums sums_in_memory(const nilu_data *d, const data_array *a, int64_t first, int64_t end)
 {
     const unsigned char *bytes = (const unsigned char *)a->file.bytes + a->offset;
-    sums all = nothing;
+    data_sums all = DATA_SUMS_NONE;
     for (int64_t i = first; i < end; i++)
-        all = joined(all, sums_of(bytes + data_row_of(d, NILU_TRAIN, i) * a->width, a->width));
+        all = data_sums_join(all, data_sums_of(bytes + data_row_of(d, NILU_TRAIN, i) * a->width, a->width));
     return all;
 }
 
-static nilu_status sums_in_file(const nilu_data *d, const data_array *a, sums *all)
+static nilu_status sums_in_file(const nilu_data *d, const data_array *a, data_sums *all)
 {
     unsigned char raw[CHUNK * 8];
     for (int64_t i = 0; i < d->info.count[NILU_TRAIN]; i++) {
@@ -139,7 +144,7 @@ static nilu_status sums_in_file(const nilu_data *d, const data_array *a, sums *a
             int64_t n = a->width - first < (int64_t)sizeof raw ? a->width - first : (int64_t)sizeof raw;
             if (!data_array_read(a, row, first, n, raw))
                 return base_fail(d->nl, NILU_E_FILE_READ, UNREADABLE, a->file.path, (long long)row + 1);
-            *all = joined(*all, sums_of(raw, n));
+            *all = data_sums_join(*all, data_sums_of(raw, n));
         }
     }
     return NILU_OK;
@@ -150,7 +155,7 @@ static nilu_status learn_bytes(const nilu_data *d, const data_array *a, data_sca
 {
     enum { BLOCKS = 64 };
     int64_t count = d->info.count[NILU_TRAIN];
-    sums block[BLOCKS], all = nothing;
+    data_sums block[BLOCKS], all = DATA_SUMS_NONE;
     if (!a->file.bytes || a->fortran) {
         NILU_TRY(sums_in_file(d, a, &all));
     } else if (d->nl->threads > 1) {
@@ -158,16 +163,11 @@ static nilu_status learn_bytes(const nilu_data *d, const data_array *a, data_sca
         for (int i = 0; i < BLOCKS; i++)
             block[i] = sums_in_memory(d, a, count * i / BLOCKS, count * (i + 1) / BLOCKS);
         for (int i = 0; i < BLOCKS; i++)
-            all = joined(all, block[i]);
+            all = data_sums_join(all, block[i]);
     } else {
         all = sums_in_memory(d, a, 0, count);
     }
-    double n = (double)count * (double)a->width, mean = (double)all.sum / n,
-           variance = (double)all.squares / n - mean * mean;
-    s->low = all.low;
-    s->high = all.high;
-    s->mean[0] = mean;
-    s->std[0] = s->low < s->high ? sqrt(variance) : 0;
+    data_scale_take(s, 0, &all, (double)count * (double)a->width);
     return NILU_OK;
 }
 
@@ -184,7 +184,7 @@ static nilu_status add_row(nilu *nl, const data_array *a, int64_t row, int pass,
             return base_fail(nl, NILU_E_FILE_READ, UNREADABLE, a->file.path, (long long)row + 1);
         data_array_numbers(a, raw, n, v);
         for (int64_t j = 0; j < n; j++) {
-            double from = pass == 0 ? v[j] : v[j] - s->mean[s->shared ? 0 : first + j];
+            double from = pass == 0 ? v[j] : v[j] - s->mean[(first + j) / s->each];
             sum[first + j] += pass == 0 ? from : from * from;
             same[first + j] = v[j] == same[first + j] ? v[j] : NAN;
             s->low = v[j] < s->low ? v[j] : s->low;
@@ -214,8 +214,9 @@ static nilu_status start_same(nilu_data *d, const data_array *a, double *same)
 nilu_status data_scale_learn(nilu_data *d, const data_array *a, data_scale *s)
 {
     nilu *nl = d->nl;
-    int64_t count = d->info.count[NILU_TRAIN], width = s->columns, columns = s->shared ? 1 : width;
-    if (a->type == DATA_U8 && s->shared) {
+    int64_t count = d->info.count[NILU_TRAIN], width = s->columns, columns = width / s->each;
+    bool shared = columns == 1;
+    if (a->type == DATA_U8 && shared) {
         NILU_TRY(learn_bytes(d, a, s));
         data_scale_finish(s);
         return NILU_OK;
@@ -230,16 +231,16 @@ nilu_status data_scale_learn(nilu_data *d, const data_array *a, data_scale *s)
         memset(sum, 0, (size_t)width * sizeof *sum);
         for (int64_t i = 0; i < count && status == NILU_OK; i++)
             status = add_row(nl, a, data_row_of(d, NILU_TRAIN, i), pass, s, sum, same);
-        for (int64_t j = 1; j < width && s->shared; j++)
+        for (int64_t j = 1; j < width && shared; j++)
             sum[0] += sum[j];
-        double n = (double)count * (s->shared ? (double)width : 1);
+        double n = (double)count * (shared ? (double)width : 1);
         for (int64_t j = 0; j < columns && pass == 0; j++)
             s->mean[j] = sum[j] / n;
         for (int64_t j = 0; j < columns && pass == 1; j++)
             s->std[j] = sqrt(sum[j] / n);
     }
     for (int64_t j = 0; j < columns && status == NILU_OK; j++) {
-        bool constant = s->shared ? !(s->low < s->high) : !isnan(same[j]);
+        bool constant = shared ? !(s->low < s->high) : !isnan(same[j]);
         s->std[j] = constant ? 0 : s->std[j];
         if (!isfinite(s->mean[j]) || !isfinite(s->std[j]))
             status = base_fail(nl, NILU_E_DATA,

@@ -220,7 +220,7 @@ static nilu_status scale_targets(nilu_data *d, const data_survey *s)
     if (!d->has_encoder) {
         double sum = 0, squares = 0, first = s->value[data_row_of(d, NILU_TRAIN, 0)];
         bool constant = true;
-        NILU_TRY(data_scale_new(d, 1, false, scale));
+        NILU_TRY(data_scale_new(d, 1, 1, scale));
         for (int64_t i = 0; i < n; i++) {
             double v = s->value[data_row_of(d, NILU_TRAIN, i)];
             sum += v;

@@ -6,12 +6,12 @@
 #include <string.h>
 
 /* The model with the shape of its pictures written into its input. */
-static nilu_status tell(nilu_model *m, int64_t height, int64_t width, int64_t many)
+static nilu_status tell(nilu_model *m, int64_t height, int64_t width, int64_t many, bool planes)
 {
     nn_input *in = &m->input[0];
     in->shaped = true;
-    in->shape = many == 1 ? NILU_SHAPE(1, height, width) : NILU_SHAPE(height, width, many);
-    if (many == 1)
+    in->shape = many == 1 || planes ? NILU_SHAPE(many, height, width) : NILU_SHAPE(height, width, many);
+    if (many == 1 || planes)
         return NILU_OK;
     char name[NN_MAX_NAME] = "channels_first";
     for (int i = 2; nn_layer_find(m, name) != INT32_MIN; i++)
@@ -36,7 +36,7 @@ static nilu_status tell(nilu_model *m, int64_t height, int64_t width, int64_t ma
     return NILU_OK;
 }
 
-nilu_status nn_for_pictures(const nilu_model *m, int height, int width, int many, nilu_model **own)
+nilu_status nn_for_pictures(const nilu_model *m, int height, int width, int many, bool planes, nilu_model **own)
 {
     bool wanted = false;
     *own = NULL;
@@ -47,7 +47,7 @@ nilu_status nn_for_pictures(const nilu_model *m, int height, int width, int many
     char *text = nilu_model_text(m);
     nilu_status status = text ? nilu_model_from_text(m->nl, text, m->file, own) : NILU_E_NO_MEMORY;
     if (status == NILU_OK)
-        status = tell(*own, height, width, many);
+        status = tell(*own, height, width, many, planes);
     nilu_text_free(m->nl, text);
     if (status != NILU_OK) {
         nilu_model_free(*own);

@@ -62,6 +62,8 @@ static const row rows[] = {
     {"opened", "keep", TEXT, PLAIN, AT(opened.keep)},
     {"opened", "seed", SEED, BITS, AT(opened.seed)},
     {"opened", "memory", SIZE, PLAIN, AT(opened.memory)},
+    {"opened", "resize", TEXT, PLAIN, AT(opened.resize)},
+    {"opened", "colour", TEXT, PLAIN, AT(opened.colour)},
     {"train", "loss", WORD, BITS, AT(options.loss), nilu_loss_name},
     {"train", "epochs", COUNTED, BITS, AT(options.epochs)},
     {"train", "batch", COUNTED, BITS, AT(options.batch)},

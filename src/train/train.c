@@ -304,7 +304,7 @@ nilu_status nilu_train(nilu *nl, const nilu_model *model, nilu_data *data, const
     if (status == NILU_OK && !model)
         status = nilu_model_for(nl, data, &own);
     if (status == NILU_OK && model)
-        status = nn_for_pictures(model, j.about->height, j.about->width, j.about->channels, &own);
+        status = nn_for_pictures(model, j.about->height, j.about->width, j.about->channels, j.about->planes, &own);
     j.model = own ? own : model;
     j.at = (record_position){.last_loss = NAN, .best_loss = INFINITY};
     if (status == NILU_OK)
