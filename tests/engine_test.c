@@ -229,6 +229,147 @@ static void fused_plan_is_short(void **state)
     nilu_free(nl);
 }
 
+/* Two convolutions, each normalised by the batch's moments, and relu. */
+static nilu_tensor *normalised_net(nilu_graph *g)
+{
+    nilu_tensor *y = nilu_input(g, "x", NILU_F32, NILU_SHAPE(4, 3, 8, 8));
+    for (int i = 0; i < 2; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "w%d", i);
+        y = nilu_conv(y, nilu_param(g, name, NILU_F32, NILU_SHAPE(6, i ? 6 : 3, 3, 3), (nilu_init){NILU_INIT_NORMAL, 0, 0.3}), NULL);
+        nilu_tensor *now = nilu_moments(y, NILU_AXES(0, 2, 3), false);
+        snprintf(name, sizeof name, "gamma%d", i);
+        nilu_tensor *gamma = nilu_param(g, name, NILU_F32, NILU_SHAPE(6), (nilu_init){NILU_INIT_NORMAL, 1, 0.2});
+        snprintf(name, sizeof name, "beta%d", i);
+        nilu_tensor *beta = nilu_param(g, name, NILU_F32, NILU_SHAPE(6), (nilu_init){NILU_INIT_NORMAL, 0, 0.2});
+        y = nilu_relu(nilu_batch_norm(y, now, nilu_output(now, 1), gamma, beta, 1e-3));
+    }
+    return nilu_mean(nilu_square(y), NILU_ALL, false);
+}
+
+static void the_way_back_computes_again_what_is_cheap(void **state)
+{
+    (void)state;
+    float x[4 * 3 * 8 * 8], weights[2][6];
+    size_t arena[2];
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
+        x[i] = (float)((i * 37) % 101) / 50 - 1;
+    for (int kept = 0; kept < 2; kept++) {
+        nilu *nl = support_context(1, NULL);
+        nilu_store *store = nilu_store_new(nl);
+        nilu_graph *g = nilu_graph_new(nl);
+        nilu_compile_options o = NILU_COMPILE_DEFAULT;
+        nilu_optimizer_options sgd = NILU_OPTIMIZER_DEFAULT;
+        nilu_plan_summary s;
+        nilu_plan *plan;
+        sgd.name = "sgd";
+        sgd.lr = 0.1;
+        o.without = kept ? "recompute,simplify" : NULL;
+        nilu_tensor *loss = normalised_net(g);
+        assert_ok(nl, nilu_minimise(loss, 0, NULL, &sgd, NULL, NULL));
+        assert_ok(nl, nilu_compile(g, store, 1, &loss, &o, &plan));
+        assert_ok(nl, nilu_feed(plan, "x", x, sizeof x));
+        for (int i = 0; i < 3; i++)
+            assert_ok(nl, nilu_step(plan));
+        memcpy(weights[kept], nilu_store_find(store, "gamma0")->data, sizeof weights[kept]);
+        nilu_plan_summarise(plan, &s);
+        arena[kept] = s.arena_bytes;
+        if (!kept) { /* what relu makes of the first is all that its tape writes */
+            char *text = nilu_plan_text(plan);
+            assert_contains(text, "tape{sub mul add relu}");
+            nilu_text_free(nl, text);
+        }
+        nilu_plan_free(plan);
+        nilu_graph_free(g);
+        nilu_store_free(store);
+        nilu_free(nl);
+    }
+    for (int i = 0; i < 6; i++)
+        assert_near((double)weights[0][i], (double)weights[1][i], 2e-6);
+    if ((double)arena[0] > 0.7 * (double)arena[1])
+        fail_msg("%zu bytes, and %zu where nothing is computed again", arena[0], arena[1]);
+}
+
+/* What fusion would swallow is not kept in memory only to be computed from. */
+static void a_chain_that_lies_nowhere_is_not_computed_again(void **state)
+{
+    (void)state;
+    char *text[2];
+    nilu *nls[2];
+    for (int kept = 0; kept < 2; kept++) {
+        nilu *nl = support_context(1, NULL);
+        nilu_store *store = nilu_store_new(nl);
+        nilu_graph *g = nilu_graph_new(nl);
+        nilu_compile_options o = NILU_COMPILE_DEFAULT;
+        nilu_plan *plan;
+        o.without = kept ? "recompute" : NULL;
+        nilu_tensor *y = nilu_input(g, "x", NILU_F32, NILU_SHAPE(64, 32));
+        y = nilu_dense(nilu_dense(y, "first", 48, "relu", NULL, true), "second", 8, "relu", NULL, true);
+        nilu_tensor *loss = nilu_mean(nilu_square(y), NILU_ALL, false);
+        assert_ok(nl, nilu_minimise(loss, 0, NULL, NULL, NULL, NULL));
+        assert_ok(nl, nilu_compile(g, store, 1, &loss, &o, &plan));
+        text[kept] = nilu_plan_text(plan);
+        nls[kept] = nl;
+        nilu_plan_free(plan);
+        nilu_graph_free(g);
+        nilu_store_free(store);
+    }
+    assert_string_equal(text[0], text[1]);
+    for (int kept = 0; kept < 2; kept++) {
+        nilu_text_free(nls[kept], text[kept]);
+        nilu_free(nls[kept]);
+    }
+}
+
+/* Σ x · c, c of many shapes: what changes along the axes of the sum stays in it. */
+static void factors_leave_a_sum(void **state)
+{
+    (void)state;
+    static const struct {
+        int rank;
+        int64_t dim[4];
+    } factors[] = {{0}, {1, {5}}, {3, {3, 1, 1}}, {3, {1, 4, 1}}, {4, {2, 1, 1, 1}}, {4, {2, 1, 4, 1}}, {4, {1, 3, 1, 5}}, {3, {3, 4, 5}}};
+    static const nilu_axes axes[] = {{3, {0, 2, 3}}, {2, {1, 2}}, {2, {2, 3}}, {2, {0, 1}}};
+    float x[120], c[60];
+    for (int i = 0; i < 120; i++)
+        x[i] = (float)(i * 7 % 23) - 11;
+    for (int i = 0; i < 60; i++)
+        c[i] = (float)(i * 5 % 13) - 6;
+    for (size_t f = 0; f < sizeof factors / sizeof *factors; f++)
+        for (size_t a = 0; a < sizeof axes / sizeof *axes; a++) {
+            float sum[2][120];
+            nilu *nl = support_context(1, NULL);
+            nilu_graph *g = nilu_graph_new(nl);
+            nilu_store *store = nilu_store_new(nl);
+            nilu_shape s = {.rank = factors[f].rank};
+            size_t n[2] = {0}, numbers = 1;
+            memcpy(s.dim, factors[f].dim, sizeof factors[f].dim);
+            for (int d = 0; d < s.rank; d++)
+                numbers *= (size_t)s.dim[d];
+            nilu_tensor *y = nilu_mul(nilu_input(g, "x", NILU_F32, NILU_SHAPE(2, 3, 4, 5)), nilu_neg(nilu_input(g, "c", NILU_F32, s)));
+            y = nilu_sum(nilu_scale(y, 3), axes[a], false);
+            for (int plain = 0; plain < 2; plain++) {
+                nilu_compile_options o = NILU_COMPILE_DEFAULT;
+                nilu_plan *plan;
+                o.without = plain ? "simplify" : NULL;
+                assert_ok(nl, nilu_compile(g, store, 1, &y, &o, &plan));
+                assert_ok(nl, nilu_feed(plan, "x", x, sizeof x));
+                assert_ok(nl, nilu_feed(plan, "c", c, numbers * sizeof *c));
+                assert_ok(nl, nilu_step(plan));
+                n[plain] = nilu_fetched_shape(plan, 0).rank == 1 ? (size_t)nilu_fetched_shape(plan, 0).dim[0]
+                                                                 : (size_t)(nilu_fetched_shape(plan, 0).dim[0] * nilu_fetched_shape(plan, 0).dim[1]);
+                memcpy(sum[plain], nilu_fetched(plan, 0), n[plain] * sizeof(float));
+                nilu_plan_free(plan);
+            }
+            assert_int_equal(n[0], n[1]);
+            for (size_t i = 0; i < n[0]; i++)
+                assert_near((double)sum[0][i], (double)sum[1][i], 0); /* whole numbers: every order is exact */
+            nilu_graph_free(g);
+            nilu_store_free(store);
+            nilu_free(nl);
+        }
+}
+
 static void assignments_see_old_values(void **state)
 {
     (void)state; /* a and b change places, c counts, and a fetch sees what was before the step */
@@ -450,6 +591,9 @@ int main(void)
         cmocka_unit_test(names_tell_the_way_back),
         cmocka_unit_test(only_what_is_asked_for_is_computed),
         cmocka_unit_test(fused_plan_is_short),
+        cmocka_unit_test(the_way_back_computes_again_what_is_cheap),
+        cmocka_unit_test(a_chain_that_lies_nowhere_is_not_computed_again),
+        cmocka_unit_test(factors_leave_a_sum),
         cmocka_unit_test(assignments_see_old_values),
         cmocka_unit_test(a_state_is_not_written_before_its_last_reader),
         cmocka_unit_test(bad_data_change_nothing),

@@ -223,6 +223,7 @@ struct cpu_numbers_table {
     void (*add_slices)(float *z, const float *x, const int64_t *order, int64_t slices, int64_t inner);
     void (*fold[CPU_FOLDS])(double *to, const double *v, int64_t n); /* to[i] = to[i] op v[i] */
     void (*add_f32)(double *to, const float *v, int64_t n);
+    void (*add_moments)(double *one, double *two, const float *v, double shift, int64_t n); /* to sixteen lanes each: of v - shift */
     /* to sixteen lanes, by halving v, which is spoilt */
     void (*lanes[CPU_FOLDS])(double *lane, double *v, int64_t n);
     /* to[i] = start op v[i * run] op v[i * run + 1] …, one after another */

@@ -9,6 +9,7 @@
 #define LANES 16
 #define PIECE 16384 /* elements of a tile, if there are so many */
 #define MOST_PARTS 16
+#define MOST_GROUP 64 /* channels whose sums are under way together: 16 KB of them */
 
 typedef struct moments {
     int64_t outer, kept, run;
@@ -51,7 +52,7 @@ COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa
         return NILU_E_NO_MEMORY;
     see(n, m);
     const int64_t cost = m->outer * m->run;
-    m->group = m->run == 1 ? CPU_BLOCK : PIECE / (cost + 1) + 1;
+    m->group = m->run == 1 ? CPU_BLOCK : m->outer > 1 ? MOST_GROUP : PIECE / (cost + 1) + 1;
     m->group = cpu_least(m->group, m->kept);
     m->groups = m->group ? cpu_ceil_div(m->kept, m->group) : 0;
     if (m->groups < MOST_PARTS)
@@ -72,6 +73,10 @@ static void add_run(const nilu_call *c, int64_t at, int64_t n, double shift, sum
 {
     double block[CPU_BLOCK];
     const nilu_arg *x = &c->in[0];
+    if (x->dtype == NILU_F32) {
+        c->isa->numbers->add_moments(s->one, s->two, (const float *)x->data + at, shift, n);
+        return;
+    }
     for (int64_t i = 0; i < n; i += CPU_BLOCK) {
         const int64_t some = cpu_least(n - i, CPU_BLOCK);
         c->isa->numbers->load[x->dtype](block, (const char *)x->data + (size_t)(at + i) * nilu_dtype_size(x->dtype), some);
@@ -127,6 +132,12 @@ static void features(const nilu_call *c, const moments *m, int64_t from, int64_t
     }
 }
 
+static void put(const sums *s, double out[2])
+{
+    out[0] = across(s->one);
+    out[1] = across(s->two);
+}
+
 static void tile(const nilu_call *c, const moments *m, int64_t t)
 {
     const int64_t part = t / m->groups, first = t % m->groups * m->group, stop = cpu_least(first + m->group, m->kept);
@@ -136,13 +147,19 @@ static void tile(const nilu_call *c, const moments *m, int64_t t)
         features(c, m, from, to, first, stop, out);
         return;
     }
+    if (m->outer > 1) { /* in the order of memory */
+        sums s[MOST_GROUP] = {0};
+        for (int64_t a = from; a < to; a++)
+            for (int64_t k = first; k < stop; k++)
+                add_run(c, (a * m->kept + k) * m->run, m->run, first_of(c, m, k), &s[k - first]);
+        for (int64_t k = first; k < stop; k++)
+            put(&s[k - first], out + 2 * k);
+        return;
+    }
     for (int64_t k = first; k < stop; k++) {
         sums s = {{0}, {0}};
-        const double shift = first_of(c, m, k);
-        for (int64_t a = from; a < to; a++)
-            add_run(c, (a * m->kept + k) * m->run, m->run, shift, &s);
-        out[2 * k] = across(s.one);
-        out[2 * k + 1] = across(s.two);
+        add_run(c, k * m->run, m->run, first_of(c, m, k), &s);
+        put(&s, out + 2 * k);
     }
 }
 

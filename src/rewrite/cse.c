@@ -15,7 +15,7 @@ static uint64_t hash_of(const nilu_node *n)
     return h;
 }
 
-static bool equal(const nilu_node *a, const nilu_node *b)
+bool rewrite_equal(const nilu_node *a, const nilu_node *b)
 {
     if (a->op != b->op || a->nin != b->nin || a->out[0].dtype != b->out[0].dtype ||
         !base_same_shape(a->out[0].shape, b->out[0].shape))
@@ -49,7 +49,7 @@ nilu_status rewrite_cse(rewrite_job *job)
         if (n->op->leaf && n->op != &graph_op_constant)
             continue;
         size_t slot = hash_of(n) & (cap - 1);
-        while (table[slot] && !equal(table[slot], n))
+        while (table[slot] && !rewrite_equal(table[slot], n))
             slot = (slot + 1) & (cap - 1);
         if (table[slot])
             first[i] = table[slot];

@@ -195,6 +195,27 @@ static int renumber(const making *m, int v)
     return v >= REWRITE_MAX_INPUTS ? v - REWRITE_MAX_INPUTS + m->tape.nin : v;
 }
 
+/* What several members compute again for themselves is computed once; returns how many members are left. */
+static int merge_equal(fusion *f, int *member, int n)
+{
+    nilu_graph *g = f->g;
+    const int group = f->group[member[0]];
+    int left = 0;
+    for (int i = 0; i < n; i++) {
+        nilu_node *node = g->node[member[i]], *twin = NULL;
+        for (int j = 0; j < left && !twin; j++)
+            if (is_step(node) && rewrite_equal(g->node[member[j]], node) && !stored(f, member[i], group, group))
+                twin = g->node[member[j]];
+        for (int j = i + 1; j < n && twin; j++)
+            for (int k = 0; k < g->node[member[j]]->nin; k++)
+                if (g->node[member[j]]->in[k] == &node->out[0])
+                    g->node[member[j]]->in[k] = &twin->out[0];
+        if (!twin)
+            member[left++] = member[i];
+    }
+    return left;
+}
+
 static nilu_status make(fusion *f, const int *member, int n)
 {
     nilu_graph *g = f->g;
@@ -329,7 +350,7 @@ nilu_status rewrite_fuse(rewrite_job *job)
     for (int i = 0; i < count && status == NILU_OK; i++) {
         int n = f.next[i] == i ? 1 : collect(&f, i, member, 0);
         if (n > 1 && member[0] == i)
-            status = make(&f, member, n);
+            status = make(&f, member, merge_equal(&f, member, n));
     }
 cleanup:
     base_free(g->nl, f.group);

@@ -82,7 +82,7 @@ cleanup:
 static const struct {
     const char *name;
     nilu_status (*run)(rewrite_job *job);
-} passes[] = {{"simplify", rewrite_simplify}, {"cse", rewrite_cse}, {"precision", rewrite_precision}, {"fuse", rewrite_fuse}, {"fold", rewrite_fold}};
+} passes[] = {{"simplify", rewrite_simplify}, {"cse", rewrite_cse}, {"precision", rewrite_precision}, {"recompute", rewrite_recompute}, {"fuse", rewrite_fuse}, {"fold", rewrite_fold}};
 
 const char *rewrite_pass_name(int i)
 {

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define SPREAD 16 /* times that a factor is read, so that it pays to bring factors together */
+
 typedef nilu_tensor *T;
 
 static bool is(const nilu_node *n, const nilu_op *op)
@@ -125,7 +127,24 @@ static T spread_twice(nilu_node *n)
     return NULL;
 }
 
-static T (*const rules[])(nilu_node *n) = {known, by_number, nothing, spread_twice};
+/* x · a · b is x · (a · b) where both factors are spread over x: batch norm's 1 / deviation and its scale. */
+static T small_first(nilu_node *n)
+{
+    if (!is(n, &nilu_op_mul))
+        return NULL;
+    for (int k = 0; k < 2; k++) {
+        const nilu_node *m = n->in[k]->node;
+        T b = n->in[1 - k];
+        if (!is(m, &nilu_op_mul) || !base_same_shape(m->out[0].shape, n->out[0].shape) || base_count(b->shape) * SPREAD >= base_count(n->out[0].shape))
+            continue;
+        for (int j = 0; j < 2; j++)
+            if (base_same_shape(m->in[1 - j]->shape, n->out[0].shape) && base_same_shape(m->in[j]->shape, b->shape))
+                return nilu_mul(m->in[1 - j], nilu_mul(m->in[j], b));
+    }
+    return NULL;
+}
+
+static T (*const rules[])(nilu_node *n) = {known, by_number, nothing, spread_twice, small_first, rewrite_factor_out};
 
 static void follow(nilu_tensor **t, T *instead, int count)
 {

@@ -143,6 +143,36 @@ static void add_f32(double *restrict to, const float *restrict v, int64_t n)
         to[i] += (double)v[i];
 }
 
+/* Sixteen lanes add up v - shift, and its square. Vectors are written out: as a loop over lanes it took five times as long. */
+typedef double four __attribute__((vector_size(32)));
+#ifdef __AVX2__
+#define WIDE(v) _mm256_cvtps_pd(_mm_loadu_ps(v))
+#else
+#define WIDE(v) (four){(v)[0], (v)[1], (v)[2], (v)[3]}
+#endif
+
+static void add_moments(double *one, double *two, const float *v, double shift, int64_t n)
+{
+    four a[LANES / 4], b[LANES / 4], far;
+    memcpy(a, one, sizeof a);
+    memcpy(b, two, sizeof b);
+    const four by = {shift, shift, shift, shift};
+    for (; n >= LANES; n -= LANES, v += LANES)
+        SIMD_UNROLL for (int k = 0; k < LANES / 4; k++)
+        {
+            far = WIDE(v + 4 * k) - by;
+            a[k] += far;
+            b[k] += far * far;
+        }
+    memcpy(one, a, sizeof a);
+    memcpy(two, b, sizeof b);
+    for (int64_t k = 0; k < n; k++) {
+        const double rest = (double)v[k] - shift;
+        one[k] += rest;
+        two[k] += rest * rest;
+    }
+}
+
 #define EACH_FOLD(f)                                                                                                   \
     {                                                                                                                  \
         [CPU_SUM] = f##_sum, [CPU_PROD] = f##_prod, [CPU_MAX] = f##_max, [CPU_MIN] = f##_min                           \
@@ -167,4 +197,5 @@ const cpu_numbers_table ISA(cpu_numbers) = {.load = {[NILU_F32] = load_f32,
                                             .lanes = EACH_FOLD(lanes),
                                             .runs = EACH_FOLD(runs),
                                             .add_f32 = add_f32,
+                                            .add_moments = add_moments,
                                             .across = EACH_FOLD(across)};
