@@ -241,6 +241,7 @@ struct data_rows {
     /* pictures: brings the bytes of a row into `to` [features]; thread-safe, on failure a sentence in fault[] */
     nilu_status (*bring)(const nilu_data *d, const data_rows *r, int64_t row, struct picture_decoder *x,
                          unsigned char *to, char fault[]);
+    unsigned char *bytes;         /* what u8 points to, where it is the set\'s own; freed by base_free */
     const char **path; /* of files of pictures: [count], of which the first `hidden` bytes are not shown */
     int hidden;
     struct data_batches *batches; /* of batch files: data/cifar.c */

@@ -286,6 +286,8 @@ static nilu_status open_set(nilu_data *d, const char *where)
     d->info.bytes = sizeof *d + d->pool.bytes + (d->offset ? (size_t)d->rows[0].count * sizeof *d->offset : 0);
     for (size_t i = 0; i < COUNT(file); i++)
         d->info.bytes += file[i]->bytes ? (size_t)file[i]->size : 0;
+    for (int i = 0; i < 2; i++)
+        d->info.bytes += d->rows[i].bytes ? (size_t)(d->rows[i].count * d->info.features) : 0;
     /* The texts are the caller's. */
     d->options.target = d->options.ignore = d->options.keep = d->options.encoder = NULL;
     d->options.data_dir = d->options.cache_dir = d->options.resize = d->options.colour = NULL;

@@ -107,10 +107,8 @@ nilu_status picture_header(picture_decoder *d, picture_look *look)
     return picture_fail(d, NILU_E_UNSUPPORTED, N_("begins neither as a PNG nor as a JPEG file does; convert it, or take it out of the folder"));
 }
 
-nilu_status picture_decode(picture_decoder *d, picture_form form, unsigned char *to)
+nilu_status picture_decode(picture_decoder *d, picture_look look, picture_form form, unsigned char *to)
 {
-    picture_look look;
-    NILU_TRY(picture_header(d, &look));
     NILU_TRY(is_jpeg(d) ? picture_jpeg_pixels(d, form.channels) : picture_png_pixels(d, form.channels));
     if (look.height != form.height || look.width != form.width)
         return picture_fit(d, look, form, to);

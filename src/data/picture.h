@@ -36,8 +36,8 @@ typedef struct picture_form {
 /* The bytes of a file into the decoder. */
 nilu_status picture_load(picture_decoder *d, const char *path);
 nilu_status picture_header(picture_decoder *d, picture_look *look);
-/* The loaded file as `form` wants it, into to[channels][height][width]: picture_fit where its size differs. */
-nilu_status picture_decode(picture_decoder *d, picture_form form, unsigned char *to);
+/* The loaded file, whose header says `look`, as `form` wants it, into to[channels][height][width]. */
+nilu_status picture_decode(picture_decoder *d, picture_look look, picture_form form, unsigned char *to);
 void picture_free(picture_decoder *d);
 
 /* ---- for the decoders: picture_jpeg.c, picture_png.c */
