@@ -30,11 +30,12 @@ const char *cli_place(const cli_blame *b, int layer, int64_t index, char out[CLI
 {
     const nilu_data_info *set = b->k.info->set;
     char clean[64];
+    int channel;
+    int64_t pixel = set->height && layer < 0 ? report_pixel(set, index, &channel) : 0;
     if (layer >= 0)
         snprintf(out, CLI_PLACE, "%.40s[%lld]", b->file.stop[layer].name, (long long)index);
     else if (set->height && index < set->features)
-        snprintf(out, CLI_PLACE, "(%lld, %lld)", (long long)(index / set->channels / set->width),
-                 (long long)(index / set->channels % set->width));
+        snprintf(out, CLI_PLACE, "(%lld, %lld)", (long long)(pixel / set->width), (long long)(pixel % set->width));
     else if (set->feature_names && index < set->features)
         snprintf(out, CLI_PLACE, "%s", cli_clean(set->feature_names[index], clean, sizeof clean));
     else
@@ -58,7 +59,9 @@ const char *cli_part_place(const cli_blame *b, const nilu_suspect *s, char out[C
 {
     const nilu_data_info *set = b->k.info->set;
     if (s->side > 1) {
-        long long top = s->neuron / set->channels / set->width, left = s->neuron / set->channels % set->width;
+        int channel;
+        int64_t pixel = report_pixel(set, s->neuron, &channel);
+        long long top = pixel / set->width, left = pixel % set->width;
         snprintf(out, CLI_PLACE, _(N_("rows %lld-%lld, columns %lld-%lld")), top, top + s->side - 1, left,
                  left + s->side - 1);
         return out;

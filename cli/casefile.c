@@ -330,6 +330,11 @@ static void stops(teller *t)
 
 /* ---- pictures: input, heat, both */
 
+static double heat_at(const nilu_case_file *f, const nilu_data_info *set, int64_t pixel, int channel)
+{
+    return f->heat[set->planes ? channel * (int64_t)set->height * set->width + pixel : pixel * set->channels + channel];
+}
+
 static void paint(const nilu_case_file *f, const nilu_data_info *set, const unsigned char *pixels, int64_t i,
                   double most, int which, bool dark, unsigned char rgb[3])
 {
@@ -337,7 +342,7 @@ static void paint(const nilu_case_file *f, const nilu_data_info *set, const unsi
     double heat = 0;
     unsigned char warm[3];
     for (int k = 0; k < c; k++)
-        heat += f->side * f->heat[i * c + k];
+        heat += f->side * heat_at(f, set, i, k);
     report_heat(&heat, 1, most, warm);
     double share = most > 0 ? fmin(fabs(heat) / most, 1) : 0;
     for (int k = 0; k < 3; k++) {
@@ -357,7 +362,7 @@ static void draw(const cli_blame *b, const unsigned char *pixels, int which, boo
     for (int64_t i = 0; i < set->features / set->channels; i++) {
         double heat = 0;
         for (int k = 0; k < set->channels; k++)
-            heat += b->file.heat[i * set->channels + k];
+            heat += heat_at(&b->file, set, i, k);
         most = fmax(most, fabs(heat));
     }
     for (int64_t i = 0; i < (int64_t)set->height * set->width; i++)

@@ -424,6 +424,9 @@ typedef struct cli_site {
 nilu_status cli_build(cli *c, const cli_building *b, cli_site *s);
 void cli_site_free(cli_site *s);
 
+/* ---- a sheet of a part's pictures, which a set must have, as a PNG file: sheet.c */
+nilu_status cli_sheet(cli *c, nilu_data *data, nilu_part part, const char *path);
+
 /* ---- scores, for train and eval: scores.c */
 /* "accuracy 97.31 %" or "RMSE 0.412, R2 0.873"; "" if there are none. */
 const char *cli_scores_text(const nilu_scores *s, char out[96]);

@@ -6,7 +6,7 @@
 struct show {
     cli_reading reading;
     int64_t samples;
-    const char *part;
+    const char *part, *sheet;
 };
 
 static const char *task_text(nilu_task task)
@@ -137,12 +137,16 @@ static nilu_status show(cli *c, const void *settings, int n, char **operand)
     int part = 0;
     while (strcmp(cli_part_name(part), s->part) != 0)
         part++;
-    if (c->json)
+    if (s->sheet && !d->height)
+        status = cli_fail(c, NILU_E_USAGE, _(N_("data show: the samples of %s are no pictures; leave --sheet out")), d->name);
+    else if (c->json)
         status = about_json(c, d);
     else
         about_text(c, d);
     for (int64_t i = 0; i < s->samples && i < d->count[part] && status == NILU_OK && !c->json; i++)
         status = show_sample(c, data, (nilu_part)part, i);
+    if (s->sheet && status == NILU_OK)
+        status = cli_sheet(c, data, (nilu_part)part, s->sheet);
     nilu_data_free(data);
     return status;
 }
@@ -155,13 +159,14 @@ static const cli_operand show_operands[] = {
 static const cli_option show_options[] = {
     {"samples", 'n', "N", CLI_WHOLE, offsetof(struct show, samples), N_("show the first N samples, pictures as such"), "0", .group = N_("Output"), .low = 0, .high = 1e6},
     {"part", 'p', "PART", CLI_CHOICE, offsetof(struct show, part), N_("of this part"), "train", .choice = cli_part_name},
+    {"sheet", 0, "FILE", CLI_FILE, offsetof(struct show, sheet), N_("write some of its pictures, class by class, into this PNG file")},
     CLI_READING_ROWS(struct show),
     {0},
 };
 
 static const cli_field show_fields[] = {
     {"result", "name", "text", N_("name of the set")},
-    {"result", "format", "text", "idx, csv, npy"},
+    {"result", "format", "text", "idx, csv, npy, pictures, cifar"},
     {"result", "fingerprint", "text", N_("hash over all samples and targets")},
     {"result", "task", "text", "classes, numbers, none"},
     {"result", "train", "number", N_("samples of the training part")},
@@ -182,6 +187,7 @@ static const cli_field show_fields[] = {
 static const cli_example show_examples[] = {
     {"nilu data show digits --samples 3", N_("what the set holds, and three pictures of it")},
     {"nilu data show adult.data", N_("how a table is read")},
+    {"nilu data show flowers --size 64 --sheet flowers.png", N_("what is in a folder of pictures, at a size of 64 x 64")},
     {0},
 };
 

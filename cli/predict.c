@@ -17,6 +17,7 @@ typedef struct sink {
     const struct predict *s;
     const nilu_data_info *info; /* of the file at hand */
     const char *file;
+    nilu_data *data;            /* likewise */
     nilu_part part;
     FILE *f;
     float *kept;                /* npy: all answers */
@@ -51,6 +52,18 @@ static const char *sample_name(const sink *k, int64_t index, char out[48])
     return out;
 }
 
+/* Of files of pictures, the file that a sample is; freed by nilu_text_free. NULL: it is none, or memory ran out. */
+static char *picture_name(const sink *k, int64_t index)
+{
+    int32_t label = -1;
+    if (strcmp(k->info->format, "pictures") != 0 || nilu_data_batch(k->data, k->part, &index, 1, NULL, &label, NULL) != NILU_OK)
+        return NULL;
+    char *text = nilu_data_describe(k->data, k->part, index); /* with its class behind it, where that is known */
+    if (text && label >= 0)
+        text[strlen(text) - strlen(k->info->class_names[label]) - 2] = 0;
+    return text;
+}
+
 /* ---- text */
 
 static nilu_status text_head(sink *k)
@@ -66,7 +79,12 @@ static nilu_status text_head(sink *k)
 static nilu_status text_row(sink *k, int64_t index, const float *answer)
 {
     char name[48], class[256];
-    fprintf(k->f, "%10s", sample_name(k, index, name));
+    char *picture = picture_name(k, index);
+    if (picture)
+        fprintf(k->f, "  %s", cli_clean(picture, class, sizeof class));
+    else
+        fprintf(k->f, "%10s", sample_name(k, index, name));
+    nilu_text_free(k->c->nl, picture);
     if (has_classes(k)) {
         int best = best_of(answer, k->outputs);
         cli_clean(k->info->class_names[best], class, sizeof class);
@@ -115,7 +133,9 @@ static nilu_status csv_head(sink *k)
 static nilu_status csv_row(sink *k, int64_t index, const float *answer)
 {
     char name[48];
-    csv_text(k->f, k->file);
+    char *picture = picture_name(k, index);
+    csv_text(k->f, picture ? picture : k->file);
+    nilu_text_free(k->c->nl, picture);
     fprintf(k->f, ",%s", sample_name(k, index, name));
     if (has_classes(k)) {
         int best = best_of(answer, k->outputs);
@@ -139,8 +159,10 @@ static nilu_status no_head(sink *k)
 
 static nilu_status json_row(sink *k, int64_t index, const float *answer)
 {
-    json_t *o = json_pack("{s:s, s:s, s:s, s:I}", "event", "row", "file", k->file, "part", cli_part_name((int)k->part), "sample",
+    char *picture = picture_name(k, index), clean[1024];
+    json_t *o = json_pack("{s:s, s:s, s:s, s:I}", "event", "row", "file", picture ? cli_clean(picture, clean, sizeof clean) : k->file, "part", cli_part_name((int)k->part), "sample",
                           (json_int_t)index);
+    nilu_text_free(k->c->nl, picture);
     if (o && has_classes(k)) {
         int best = best_of(answer, k->outputs);
         cli_merge(o, json_pack("{s:s, s:o}", "class", k->info->class_names[best], "probability", cli_real(answer[best])));
@@ -251,6 +273,7 @@ static nilu_status ask_all(sink *k, const format *form, const nilu_run *run, int
     for (int i = 0; i < n && status == NILU_OK; i++) {
         k->info = nilu_data_about(data[i]);
         k->file = file[i];
+        k->data = data[i];
         status = ask_file(k, form, run, store, data[i]);
     }
     nilu_store_free(store);
@@ -321,7 +344,7 @@ static const char *const story[] = {
 
 static const cli_operand operands[] = {
     {"RUN", CLI_FOLDER, N_("folder of a run")},
-    {"FILE", CLI_DATA, N_("samples: IDX, CSV, TSV or NPY"), .many = true},
+    {"FILE", CLI_DATA, N_("samples: PNG and JPEG pictures or folders of them, IDX, CSV, TSV or NPY"), .many = true},
     {0},
 };
 
@@ -352,6 +375,7 @@ static const cli_field fields[] = {
 static const cli_example examples[] = {
     {"nilu predict runs/titanic-1 passengers.csv", N_("a line for each row")},
     {"nilu predict runs/digits-1 t10k-images-idx3-ubyte --format csv --out answers.csv", N_("into a table")},
+    {"nilu predict runs/flowers-1 picture.png", N_("one picture")},
     {"nilu predict runs/digits-1 x.npy --format npy --out p.npy", N_("all probabilities, for NumPy")},
     {0},
 };

@@ -10,7 +10,7 @@ struct train {
     cli_reading reading;
     int64_t epochs, steps, batch, warmup, accumulate, patience, snapshots, every_steps;
     double lr, momentum, decay, clip_norm, clip_value, every;
-    const char *optimizer, *schedule, *loss, *precision, *out, *runs, *resume, *drawing;
+    const char *optimizer, *schedule, *loss, *precision, *augment, *out, *runs, *resume, *drawing;
     bool no_run, profile, no_alarms;
 };
 
@@ -24,6 +24,7 @@ typedef struct session {
     int64_t epochs, steps;
     int digits;                 /* of the number of epochs */
     const char *drawing;        /* of the profile; NULL: none */
+    const char *augment;        /* NULL: nothing, or as the run that is resumed */
     nilu_status profiled;
 } session;
 
@@ -63,6 +64,7 @@ static nilu_train_options options_of(const struct train *t)
     if (is_set(t->warmup))
         o.optimizer.schedule.warmup = t->warmup;
     o.bf16 = t->precision && strcmp(t->precision, "bf16") == 0;
+    o.augment = t->augment;
     o.out = t->out;
     o.runs = t->out || t->no_run ? NULL : t->runs;
     o.checkpoint_seconds = t->every;
@@ -147,6 +149,8 @@ static bool on_start(void *user, const nilu_train_about *about)
     }
     tell_data(s);
     tell_model(s, about);
+    if (s->augment)
+        cli_note(c, _(N_("augment    %s")), s->augment);
     cli_note(c, _(N_("training   %s, learning rate %g (%s), batch %lld, up to %lld epochs, loss %s, seed %llu")),
              about->optimizer.name, about->optimizer.lr, nilu_schedule_name((int)about->optimizer.schedule.kind),
              (long long)about->batch, (long long)about->epochs, about->loss, (unsigned long long)about->seed);
@@ -304,7 +308,7 @@ static nilu_status open_data(session *s, const struct train *t, const char *wher
 static nilu_status run(cli *c, const void *settings, int n, char **operand)
 {
     const struct train *t = settings;
-    session s = {.c = c, .bar = {.screen = &c->err}, .drawing = t->drawing};
+    session s = {.c = c, .bar = {.screen = &c->err}, .drawing = t->drawing, .augment = t->augment};
     nilu_data *data = NULL;
     nilu_model *model = NULL;
     nilu_data_options opened;
@@ -378,6 +382,7 @@ static const cli_option options[] = {
     {"clip-value", 0, "VALUE", CLI_NUMBER, AT(clip_value), N_("each number of a gradient is kept within plus and minus this"), .low = 0, .high = 1e30},
     {"accumulate", 0, "N", CLI_WHOLE, AT(accumulate), N_("steps whose mean gradient makes one update"), .usual = "1", .low = 1, .high = 1e6},
     {"precision", 0, "NAME", CLI_CHOICE, AT(precision), N_("of the operands of products; sums, weights and updates stay f32"), "f32", .choice = precision_name},
+    {"augment", 0, "WORDS", CLI_WORD, AT(augment), N_("pictures change in each epoch: some of flip, altflip, crop N, translate N, cutout N, colour S, mixup A, separated by commas")},
     {"patience", 0, "N", CLI_WHOLE, AT(patience), N_("epochs without a new lowest validation loss before it stops early; 0: never"), .usual = N_("by the epochs"), .low = 0, .high = 1e9},
     CLI_READING_ROWS(struct train),
     {"out", 'o', "RUN", CLI_FOLDER, AT(out), N_("folder of the run, which must not exist yet"), .usual = N_("a new one in runs, named after the data"), .group = N_("Run")},
@@ -454,6 +459,7 @@ static const cli_example examples[] = {
     {"nilu train titanic.csv --target Survived", N_("a table")},
     {"nilu train mnist --hidden 512,512 --epochs 10 --schedule onecycle", N_("a larger network, for longer")},
     {"nilu train mnist --layers \"512 relu, dropout 0.2, 512 relu\" --optimizer adamw", N_("layers in words")},
+    {"nilu train flowers --size 64 --model resnet.yaml --augment \"flip, crop 4\"", N_("pictures in a folder for each class, changed in each epoch")},
     {"nilu train --resume runs/mnist-1", N_("go on after an interruption")},
     {0},
 };

@@ -799,10 +799,16 @@ typedef struct nilu_train_options {
     const volatile sig_atomic_t *stop; /* looked at after each step: not 0 stops: a signal handler may set it */
     bool blind;                        /* nobody watches: no alarms, and 2 % less work. No bit of the result depends on it */
     void (*on_alarm)(void *user, const nilu_alarm *alarm); /* each code once; also kept in the run's health.jsonl */
+    const char *augment;               /* pictures of training batches are changed anew in each epoch, by words separated by
+                                          commas: flip (left for right by chance), altflip (in every other epoch), crop N
+                                          (shifted by up to N pixels, the edge reflected), translate N (likewise, mean colour
+                                          coming in), cutout N (a square covered by it: DeVries and Taylor 2017), colour S
+                                          (brightness, contrast, saturation by a factor of 1 - S to 1 + S), mixup A (mixed in
+                                          pairs by shares of Beta(A, A): Zhang et al. 2018). NULL: not */
 } nilu_train_options;
 #define NILU_TRAIN_DEFAULT                                                                                             \
     {sizeof(nilu_train_options), NULL, NILU_OPTIMIZER_DEFAULT, false, 0, 0, 0, 0, false, NULL, NULL, NULL, NULL, 30,   \
-     0, 0, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL}
+     0, 0, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL, NULL}
 
 typedef struct nilu_train_result {
     nilu_ending ending;
@@ -1269,8 +1275,9 @@ typedef struct nilu_blame_options {
     int height, width, channels;  /* of a picture; 0: none */
     int neurons, weights, inputs; /* how many are tried, of each layer and of the sample */
     nilu_scene *scene;            /* of the same net, to be looked through, not owned; NULL: one is made */
+    bool planes;                  /* of a picture: the order is channels, height, width */
 } nilu_blame_options;
-#define NILU_BLAME_DEFAULT {sizeof(nilu_blame_options), NILU_TASK_CLASSES, NULL, NULL, NULL, 0, 0, 0, 32, 16, 16, NULL}
+#define NILU_BLAME_DEFAULT {sizeof(nilu_blame_options), NILU_TASK_CLASSES, NULL, NULL, NULL, 0, 0, 0, 32, 16, 16, NULL, false}
 
 typedef struct nilu_blame nilu_blame;
 /* A court for the parameters of `weights`, which are copied; the model is used until nilu_blame_free. */

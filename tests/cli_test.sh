@@ -414,6 +414,47 @@ if command -v script >/dev/null && script -qec true /dev/null </dev/null >/dev/n
     unset TERM
 fi
 
+# ---- files of pictures
+kinds=$source/tests/files/pictures
+mkdir -p photos/train/sky photos/train/sea photos/test/sky photos/test/sea
+for i in 1 2 3 4 5 6; do
+    cp "$kinds/rgb.png" photos/train/sky/$i.png
+    cp "$kinds/colour.jpg" photos/train/sea/$i.jpg
+done
+cp "$kinds/interlaced.png" photos/test/sky
+cp "$kinds/full.jpg" photos/test/sea
+cp "$kinds/grey-alpha.png" asked.png
+try "data show files of pictures" "$nilu" data show photos --samples 1 --sheet sheet.png
+has "pictures of 7 x 9, 3 channels"
+has "sea, sky"
+has "sea/1.jpg, sea"
+test "$(head -c 4 sheet.png | tail -c 3)" = PNG
+ok $? "  ... and a sheet of them"
+try "train on files of pictures" "$nilu" train photos --layers "conv 4 3 relu, pool max 2, flatten, 8 relu" --epochs 20 --validation 0 --augment "flip, crop 2, cutout 2, colour 0.1, mixup 0.2" --quiet --out seen
+has "test       accuracy 100.00 %"
+try "eval files of pictures" "$nilu" eval seen
+try "predict a picture" "$nilu" predict seen asked.png
+has "asked.png"
+try "predict a folder of pictures" "$nilu" predict seen photos/test --format csv
+has "sea/full.jpg,0,sea"
+try "blame for a file's picture" "$nilu" blame seen --sample train:0 --html seen.html --top 3
+try "explain a file's picture" "$nilu" explain seen --layer fc1 --html seen.html
+try "sizes are brought together" "$nilu" data show photos --size 4x6 --colour grey
+has "pictures of 4 x 6, 1 channels"
+try "CIFAR's batch files" "$nilu" data show "$source/tests/files/cifar/hundred" --target coarse
+has "coarse: classes"
+refuses 2 "there is nothing called \"flop\"; did you mean flip?" "$nilu" train photos --augment flop --quiet --out never
+refuses 2 "crop wants a number from 1 to 6" "$nilu" train photos --augment "crop 7" --quiet --out never
+refuses 2 "the samples of things.csv are no pictures" "$nilu" train things.csv --augment flip --quiet --out never
+refuses 2 "--augment cannot be changed in a run that is resumed" "$nilu" train --resume seen --augment flip
+refuses 2 "\"4by6\" is no size of pictures" "$nilu" data show photos --size 4by6
+refuses 2 "colour" "$nilu" data show photos --colour gray
+refuses 2 "are no pictures; leave --sheet out" "$nilu" data show things.csv --sheet never.png
+refuses 1 "has 60000 x 60000 pixels" "$nilu" predict seen "$kinds/bomb.png"
+cp -r photos odd-photos
+cp "$kinds/../cifar/ten/batches.meta.txt" odd-photos/train/sky/7.png
+refuses 1 "odd-photos/train/sky/7.png: begins neither as a PNG nor as a JPEG file does" "$nilu" train odd-photos --out never
+
 # ---- a picture on a terminal
 try "half blocks in 256 colours" env -u NO_COLOR LC_ALL=C.UTF-8 "$nilu" data show pictures --samples 1 --color always
 has "▀"

@@ -58,6 +58,7 @@ nilu_status nilu_blame_open(nilu *nl, nilu_inquiry *q, const nilu_blame_options 
         o.height = set->height;
         o.width = set->width;
         o.channels = set->channels;
+        o.planes = set->planes;
         status = nilu_blame_new(nl, i->model, i->store, set->features, set->outputs, &o, blame);
     }
     base_free(nl, baseline);

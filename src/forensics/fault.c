@@ -45,8 +45,9 @@ static nilu_status begin(replay *r, const nilu_model *model)
     if (!begun)
         r->at = (record_position){0};
     r->net = (train_net){.nl = r->nl, .model = model, .data = nilu_data_about(r->data), .store = r->store, .loss = i->options.loss,
-                         .optimizer = &i->options.optimizer, .mode = TRAIN_LEARN, .bf16 = i->options.bf16, .complete = begun};
-    return train_loader_start(r->data, i->seed, i->options.batch, r->at.epoch, r->at.batch, &r->loader);
+                         .optimizer = &i->options.optimizer, .mode = TRAIN_LEARN, .bf16 = i->options.bf16,
+                         .mixes = train_mixes(r->data, i->options.augment), .complete = begun};
+    return train_loader_start(r->data, i->seed, i->options.batch, r->at.epoch, r->at.batch, i->options.augment, &r->loader);
 }
 
 /* Steps until one makes a bad number; *found false: none did. */

@@ -83,7 +83,7 @@ static nilu_status look(taking *t, const nilu_run *run, nilu_data *data, nilu_st
     train_net net = {.nl = t->nl, .model = nilu_run_model(run), .data = about, .store = store, .loss = i->options.loss,
                      .mode = TRAIN_WATCH, .watch = &w};
     if (status == NILU_OK)
-        status = train_loader_start(data, i->seed, n, 0, 0, &l);
+        status = train_loader_start(data, i->seed, n, 0, 0, NULL, &l);
     for (int k = 0; k < 3 && status == NILU_OK; k++) {
         const train_batch *b;
         nilu_plan *plan;

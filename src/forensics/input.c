@@ -67,10 +67,12 @@ static void part_at(const nilu_blame *b, int64_t i, part *p)
     int64_t across = places(b->options.width, p->side), step = window_step(p->side), c = b->options.channels;
     int64_t top = least(i / across * step, b->options.height - p->side),
             left = least(i % across * step, b->options.width - p->side);
+    const int64_t plane = (int64_t)b->options.height * b->options.width;
     for (int64_t y = top; y < top + p->side; y++)
         for (int64_t x = left; x < left + p->side; x++)
             for (int64_t k = 0; k < c; k++)
-                p->feature[p->n++] = (y * b->options.width + x) * c + k;
+                p->feature[p->n++] = b->options.planes ? k * plane + y * b->options.width + x
+                                                       : (y * b->options.width + x) * c + k;
 }
 
 static double away(const nilu_blame *b, int64_t i)
@@ -121,8 +123,8 @@ static void share(nilu_blame *b, const part *p, double effect, double *cover)
 /* Do two windows overlap? */
 static bool overlap(const nilu_blame *b, const nilu_suspect *a, const nilu_suspect *c)
 {
-    int64_t width = b->options.width, k = b->options.channels;
-    if (!a->side)
+    const int64_t width = b->options.width, k = b->options.planes ? 1 : b->options.channels; /* a window's first feature is */
+    if (!a->side)                                                                            /* in the first plane */
         return false;
     return llabs(a->neuron / k / width - c->neuron / k / width) < a->side &&
            llabs(a->neuron / k % width - c->neuron / k % width) < a->side;

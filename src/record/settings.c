@@ -70,6 +70,7 @@ static const row rows[] = {
     {"train", "steps", COUNTED, BITS, AT(options.steps)},
     {"train", "patience", COUNTED, BITS, AT(options.patience)},
     {"train", "bf16", TRUTH, BITS, AT(options.bf16)},
+    {"train", "augment", TEXT, BITS, AT(options.augment)},
     {"train", "snapshots", SMALL, PLAIN, AT(options.snapshots)},
     {"optimizer", "name", WORD, BITS, AT(options.optimizer.name), nilu_optimizer_name},
     {"optimizer", "scope", TEXT, BITS, AT(options.optimizer.scope)},

@@ -1,6 +1,13 @@
 /* What the ends of a weight are called. */
 #include "report/sheet.h"
 
+int64_t report_pixel(const nilu_data_info *set, int64_t feature, int *channel)
+{
+    const int64_t plane = (int64_t)set->height * set->width;
+    *channel = (int)(set->planes ? feature / plane : feature % set->channels);
+    return set->planes ? feature % plane : feature / set->channels;
+}
+
 const char *report_name(const report_names *names, int layer, int64_t index, char out[REPORT_NAME])
 {
     const nilu_data_info *set = names->set;
@@ -17,9 +24,10 @@ const char *report_name(const report_names *names, int layer, int64_t index, cha
             same = class[i] == number[i];
         snprintf(out, REPORT_NAME, same ? "%s[%s]" : "%s[%s] %.40s", l->name, number, class);
     } else if (set && set->height && index < v.features) {
-        int64_t pixel = index / set->channels;
+        int channel;
+        int64_t pixel = report_pixel(set, index, &channel);
         snprintf(out, REPORT_NAME, set->channels > 1 ? "(%lld, %lld) %c" : "(%lld, %lld)", (long long)(pixel / set->width),
-                 (long long)(pixel % set->width), set->channels == 3 ? "RGB"[index % 3] : (char)('0' + index % set->channels % 10));
+                 (long long)(pixel % set->width), set->channels == 3 ? "RGB"[channel] : (char)('0' + channel % 10));
     } else if (set && set->feature_names && index < v.features) {
         snprintf(out, REPORT_NAME, "%.60s", set->feature_names[index]);
     } else {

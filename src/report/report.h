@@ -64,6 +64,9 @@ void report_svg_curve(report *r, const char *role, double thick, int n, const do
 void report_svg_text(report *r, const char *role, const char *anchor, double size, double x, double y, const char *format, ...)
     NILU_FORMAT(7, 8);
 
+/* Which pixel of a picture, in rows, a feature belongs to, and which channel: report/names.c. */
+int64_t report_pixel(const nilu_data_info *set, int64_t feature, int *channel);
+
 /* ---- pictures: report/png.c. Pixels [height][width][channels], 1 or 3 channels. */
 nilu_status report_png(nilu *nl, const unsigned char *pixels, int height, int width, int channels, base_buffer *out);
 /* A picture in a page, each pixel `zoom` CSS pixels large; `about` says what is to be seen. */

@@ -1,5 +1,5 @@
-/* Batches of the training part in their shuffled order. Where reading is slow a helper gathers the next batch during the
- * step; which batch that is depends on its number alone. */
+/* Batches of the training part in their shuffled order. Where reading is slow helpers gather the next batches during the
+ * steps, each into a slot of a ring; which batch that is depends on its number alone. */
 #include "train/train.h"
 
 #include <pthread.h>
@@ -7,11 +7,11 @@
 
 nilu_status train_batch_new(nilu *nl, const nilu_data_info *data, int64_t n, train_batch *b)
 {
-    size_t x, target, index, total;
+    size_t x, target, index, total; /* target: also of the labels that are mixed in */
     bool numbers = data->task == NILU_TASK_NUMBERS;
     *b = (train_batch){0};
     if (!base_mul((size_t)n, (size_t)data->features * sizeof(float), &x) || !base_mul((size_t)n, sizeof(int64_t), &index) ||
-        !base_mul((size_t)n, numbers ? (size_t)data->outputs * sizeof(float) : sizeof(int32_t), &target) ||
+        !base_mul((size_t)n, numbers ? (size_t)data->outputs * sizeof(float) : 2 * sizeof(int32_t), &target) ||
         !base_add(x, target + index + 192, &total))
         return base_no_memory(nl, SIZE_MAX);
     b->block = base_alloc_aligned(nl, total);
@@ -24,6 +24,7 @@ nilu_status train_batch_new(nilu *nl, const nilu_data_info *data, int64_t n, tra
         b->target = (float *)rest;
     else if (data->task == NILU_TASK_CLASSES)
         b->label = (int32_t *)rest;
+    b->other = b->label ? b->label + n : NULL;
     return NILU_OK;
 }
 
@@ -35,10 +36,16 @@ void train_batch_free(nilu *nl, train_batch *b)
 
 /* ---- gathering */
 
-static nilu_status gather(const train_loader *l, int64_t epoch, int64_t batch, train_batch *b, char fault[DATA_FAULT])
+static nilu_status gather(const train_loader *l, int64_t epoch, int64_t batch, float *room, train_batch *b, char fault[DATA_FAULT])
 {
+    const data_augment *a = &l->augment;
     b->n = nilu_data_order(l->data, NILU_TRAIN, l->seed, (uint64_t)epoch, batch * l->size, l->size, b->index);
-    return data_gather(l->data, NILU_TRAIN, b->index, b->n, b->x, b->label, b->target, fault);
+    NILU_TRY(data_gather(l->data, NILU_TRAIN, b->index, b->n, b->x, b->label, b->target, fault));
+    if (data_augment_changes(a))
+        data_augment_batch(l->data, a, l->seed, epoch, b->index, b->n, b->x, room);
+    if (a->mixup > 0)
+        b->share = data_augment_mix(l->data, a, l->seed, epoch, batch, b->n, b->x, b->target, b->label, b->other);
+    return NILU_OK;
 }
 
 static void advance(const train_loader *l, int64_t *epoch, int64_t *batch)
@@ -49,133 +56,157 @@ static void advance(const train_loader *l, int64_t *epoch, int64_t *batch)
     }
 }
 
-/* ---- the helper: fills the slot that is not handed out, whenever it is told to */
+bool train_mixes(nilu_data *data, const char *augment)
+{
+    data_augment a;
+    return data_augment_read(data->nl, data, augment, &a) == NILU_OK && a.mixup > 0 && data->info.task == NILU_TASK_CLASSES;
+}
 
-typedef enum state { IDLE, WANTED, READY, QUIT } state;
+/* ---- helpers: each takes the next free slot of the ring, and the number of the next batch with it */
+
+typedef enum state { FREE, BEING_FILLED, READY } state;
 struct train_helper {
-    pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    const train_loader *loader;
-    state state;
-    int64_t epoch, batch;
-    train_batch *into;
-    nilu_status status;
-    char fault[DATA_FAULT];
+    train_loader *loader;
+    bool quit;
+    int64_t epoch, batch; /* of the batch that is gathered next */
+    int next;             /* and the slot that it goes into */
+    int threads, rooms;   /* rooms: taken by threads so far */
+    pthread_t thread[TRAIN_SLOTS];
+    struct {
+        state state;
+        nilu_status status;
+        char fault[DATA_FAULT];
+    } slot[TRAIN_SLOTS];
 };
 
 static void *help(void *user)
 {
     struct train_helper *h = user;
+    train_loader *l = h->loader;
     pthread_mutex_lock(&h->mutex);
-    while (h->state != QUIT) {
-        if (h->state != WANTED) {
+    float *room = l->room[h->rooms++];
+    while (!h->quit) {
+        const int k = h->next;
+        const int64_t epoch = h->epoch, batch = h->batch;
+        if (h->slot[k].state != FREE) {
             pthread_cond_wait(&h->changed, &h->mutex);
             continue;
         }
+        h->slot[k].state = BEING_FILLED;
+        h->next = (k + 1) % l->slots;
+        advance(l, &h->epoch, &h->batch);
         pthread_mutex_unlock(&h->mutex);
-        h->status = gather(h->loader, h->epoch, h->batch, h->into, h->fault);
+        nilu_status status = gather(l, epoch, batch, room, &l->slot[k], h->slot[k].fault);
         pthread_mutex_lock(&h->mutex);
-        if (h->state == WANTED)
-            h->state = READY;
+        h->slot[k].status = status;
+        h->slot[k].state = READY;
         pthread_cond_broadcast(&h->changed);
     }
     pthread_mutex_unlock(&h->mutex);
     return NULL;
 }
 
-static void tell(struct train_helper *h, state what)
+static void end_helper(nilu *nl, struct train_helper *h)
 {
     pthread_mutex_lock(&h->mutex);
-    h->state = what;
+    h->quit = true;
     pthread_cond_broadcast(&h->changed);
     pthread_mutex_unlock(&h->mutex);
-}
-
-static void ask_helper(train_loader *l)
-{
-    struct train_helper *h = l->helper;
-    h->epoch = l->epoch;
-    h->batch = l->batch;
-    h->into = &l->slot[l->turn];
-    tell(h, WANTED);
-}
-
-static void wait_for_helper(struct train_helper *h)
-{
-    pthread_mutex_lock(&h->mutex);
-    while (h->state == WANTED)
-        pthread_cond_wait(&h->changed, &h->mutex);
-    pthread_mutex_unlock(&h->mutex);
+    for (int i = 0; i < h->threads; i++)
+        pthread_join(h->thread[i], NULL);
+    pthread_cond_destroy(&h->changed);
+    pthread_mutex_destroy(&h->mutex);
+    base_free(nl, h);
 }
 
 /* Without a helper everything works as well, so a thread that cannot be had is no error. */
-static nilu_status start_helper(train_loader *l)
+static nilu_status start_helpers(train_loader *l)
 {
     struct train_helper *h = base_calloc(l->data->nl, 1, sizeof *h);
     if (!h)
         return NILU_E_NO_MEMORY;
     h->loader = l;
+    h->epoch = l->epoch;
+    h->batch = l->batch;
     pthread_mutex_init(&h->mutex, NULL);
     pthread_cond_init(&h->changed, NULL);
-    if (pthread_create(&h->thread, NULL, help, h) == 0) {
+    while (h->threads < l->slots - 1 && pthread_create(&h->thread[h->threads], NULL, help, h) == 0)
+        h->threads++;
+    if (h->threads)
         l->helper = h;
-        return NILU_OK;
-    }
-    pthread_cond_destroy(&h->changed);
-    pthread_mutex_destroy(&h->mutex);
-    base_free(l->data->nl, h);
+    else
+        end_helper(l->data->nl, h);
     return NILU_OK;
 }
 
-nilu_status train_loader_start(nilu_data *data, uint64_t seed, int64_t size, int64_t epoch, int64_t batch, train_loader *l)
+/* The slot that was handed out is given back; waits for the one after it. */
+static nilu_status from_helpers(train_loader *l, const train_batch **b, char fault[DATA_FAULT])
+{
+    struct train_helper *h = l->helper;
+    pthread_mutex_lock(&h->mutex);
+    if (l->turn >= 0)
+        h->slot[l->turn].state = FREE;
+    pthread_cond_broadcast(&h->changed);
+    l->turn = (l->turn + 1) % l->slots;
+    while (h->slot[l->turn].state != READY)
+        pthread_cond_wait(&h->changed, &h->mutex);
+    nilu_status status = h->slot[l->turn].status;
+    if (status != NILU_OK)
+        memcpy(fault, h->slot[l->turn].fault, DATA_FAULT);
+    pthread_mutex_unlock(&h->mutex);
+    *b = &l->slot[l->turn];
+    return status;
+}
+
+/* ---- the loader */
+
+nilu_status train_loader_start(nilu_data *data, uint64_t seed, int64_t size, int64_t epoch, int64_t batch, const char *augment,
+                               train_loader *l)
 {
     const nilu_data_info *info = nilu_data_about(data);
-    *l = (train_loader){.data = data, .seed = seed, .size = size, .epoch = epoch, .batch = batch};
-    bool help_wanted = info->streamed && data->nl->threads > 1;
-    for (int i = 0; i < (help_wanted ? 2 : 1); i++)
+    const int threads = data->nl->threads;
+    *l = (train_loader){.data = data, .seed = seed, .size = size, .epoch = epoch, .batch = batch, .turn = -1, .slots = 1};
+    NILU_TRY(data_augment_read(data->nl, data, augment, &l->augment));
+    if (info->streamed && threads > 1) /* one helper where reading is all, more where pictures are decoded */
+        l->slots = info->planes && threads < TRAIN_SLOTS ? threads + 1 : info->planes ? TRAIN_SLOTS : 2;
+    for (int i = 0; i < l->slots; i++) {
         NILU_TRY(train_batch_new(data->nl, info, size, &l->slot[i]));
-    if (help_wanted)
-        NILU_TRY(start_helper(l));
-    if (l->helper)
-        ask_helper(l);
-    return NILU_OK;
+        l->room[i] = data_augment_changes(&l->augment)
+                         ? base_calloc(data->nl, (size_t)data_augment_room(data, &l->augment), sizeof(float))
+                         : NULL;
+        if (!l->room[i] && data_augment_changes(&l->augment))
+            return NILU_E_NO_MEMORY;
+    }
+    return l->slots > 1 ? start_helpers(l) : NILU_OK;
 }
 
 nilu_status train_loader_next(train_loader *l, const train_batch **b)
 {
-    char own[DATA_FAULT] = "", *fault = l->helper ? l->helper->fault : own;
+    char fault[DATA_FAULT] = "";
     nilu_status status;
-    *b = &l->slot[l->turn];
     if (l->helper) {
-        wait_for_helper(l->helper);
-        status = l->helper->status;
+        status = from_helpers(l, b, fault);
     } else {
-        status = gather(l, l->epoch, l->batch, &l->slot[l->turn], fault);
+        *b = &l->slot[0];
+        status = gather(l, l->epoch, l->batch, l->room[0], &l->slot[0], fault);
     }
     if (status != NILU_OK)
         return base_fail(l->data->nl, status, "%s", fault);
     advance(l, &l->epoch, &l->batch);
-    if (l->helper) {
-        l->turn ^= 1;
-        ask_helper(l);
-    }
     return NILU_OK;
 }
 
 void train_loader_stop(train_loader *l)
 {
-    struct train_helper *h = l->helper;
     if (!l->data)
         return;
-    if (h) {
-        tell(h, QUIT);
-        pthread_join(h->thread, NULL);
-        pthread_cond_destroy(&h->changed);
-        pthread_mutex_destroy(&h->mutex);
-        base_free(l->data->nl, h);
-    }
-    for (int i = 0; i < 2; i++)
+    if (l->helper)
+        end_helper(l->data->nl, l->helper);
+    for (int i = 0; i < l->slots; i++) {
         train_batch_free(l->data->nl, &l->slot[i]);
+        base_free(l->data->nl, l->room[i]);
+    }
     *l = (train_loader){0};
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+static const char MIXED_LABEL[] = "mixup/label", MIXED_SHARE[] = "mixup/share";
+
 /* The one input, in the shape that the model asks for if it has as many numbers. */
 static nilu_status add_input(const train_net *net, nilu_graph *g, int64_t n, nilu_tensor **x)
 {
@@ -26,6 +28,17 @@ static nilu_tensor *add_target(const train_net *net, nilu_graph *g, int64_t n)
     if (net->data->task == NILU_TASK_CLASSES)
         return nilu_input(g, target_name(net), NILU_I32, NILU_SHAPE(n));
     return nilu_input(g, target_name(net), NILU_F32, NILU_SHAPE(n, net->data->outputs));
+}
+
+/* The loss; of two labels that are mixed, share · loss(y, label) + (1 - share) · loss(y, other). */
+static nilu_tensor *add_loss(const train_net *net, nilu_graph *g, nilu_tensor *y, int64_t n)
+{
+    nilu_tensor *loss = nilu_loss(net->loss, y, add_target(net, g, n));
+    if (net->mixes && net->mode != TRAIN_JUDGE) {
+        nilu_tensor *other = nilu_loss(net->loss, y, nilu_input(g, MIXED_LABEL, NILU_I32, NILU_SHAPE(n)));
+        loss = nilu_add(other, nilu_mul(nilu_input(g, MIXED_SHARE, NILU_F32, NILU_SCALAR), nilu_sub(loss, other)));
+    }
+    return nilu_named(loss, "loss");
 }
 
 /* What the loss takes y for, as probabilities; scores stay as they are. */
@@ -61,7 +74,7 @@ static nilu_status build(const train_net *net, nilu_graph *g, int64_t n, nilu_pl
         NILU_TRY(all_there(net, g));
         return nilu_compile(g, net->store, 1, fetch, NULL, plan);
     }
-    nilu_tensor *loss = nilu_named(nilu_loss(net->loss, y, add_target(net, g, n)), "loss");
+    nilu_tensor *loss = add_loss(net, g, y, n);
     NILU_TRY(graph_report(g));
     if (net->mode == TRAIN_WATCH)
         return train_watch_compile(net->watch, g, net->store, loss, plan);
@@ -83,7 +96,7 @@ nilu_status train_net_build(const train_net *net, nilu_graph *g, int64_t n, nilu
     nilu_tensor *x = NULL, *y = NULL;
     NILU_TRY(add_input(net, g, n, &x));
     NILU_TRY(nilu_model_build(net->model, x, net->data->outputs, true, &y));
-    *loss = nilu_named(nilu_loss(net->loss, y, add_target(net, g, n)), "loss");
+    *loss = add_loss(net, g, y, n);
     return graph_report(g);
 }
 
@@ -112,6 +125,10 @@ nilu_status train_net_feed(const train_net *net, nilu_plan *plan, const train_ba
     NILU_TRY(nilu_feed(plan, net->model->input[0].name, b->x, (size_t)(b->n * net->data->features) * sizeof(float)));
     if (net->mode == TRAIN_SAY)
         return NILU_OK;
+    if (net->mixes && net->mode != TRAIN_JUDGE) {
+        NILU_TRY(nilu_feed(plan, MIXED_LABEL, b->other, (size_t)b->n * sizeof(int32_t)));
+        NILU_TRY(nilu_feed(plan, MIXED_SHARE, &b->share, sizeof b->share));
+    }
     if (b->label)
         return nilu_feed(plan, target_name(net), b->label, (size_t)b->n * sizeof(int32_t));
     return nilu_feed(plan, target_name(net), b->target, (size_t)(b->n * net->data->outputs) * sizeof(float));

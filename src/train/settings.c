@@ -153,7 +153,9 @@ nilu_status train_resolve(nilu *nl, const nilu_model *model, const nilu_data *da
     int64_t n = d->count[NILU_TRAIN];
     if (options)
         o = *options;
+    data_augment augment;
     NILU_TRY(check(nl, &o));
+    NILU_TRY(data_augment_read(nl, data, o.augment, &augment));
     NILU_TRY(train_loss(nl, d, o.loss ? o.loss : wish->loss, &o.loss));
     if (n == 0)
         return base_fail(nl, NILU_E_DATA, N_("%s: its training part is empty; hold out less for validation and test"), d->name);

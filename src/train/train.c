@@ -28,6 +28,7 @@ static nilu_status start_job(train_job *j, nilu_store *store)
                          .optimizer = &o->optimizer,
                          .mode = TRAIN_LEARN,
                          .bf16 = o->bf16,
+                         .mixes = train_mixes(j->data, o->augment),
                          .complete = store != NULL};
     NILU_TRY(train_net_plan(&j->net, o->batch, &plan));
     if (!j->told->on_profile)
@@ -45,7 +46,7 @@ static nilu_status start_loop(train_job *j)
         NILU_TRY(nilu_predictor_new(j->nl, j->model, j->store, j->data, i->options.loss, &j->judge));
         NILU_TRY(train_sums_new(j->nl, j->about, false, &j->sums));
     }
-    return train_loader_start(j->data, i->seed, i->options.batch, j->at.epoch, j->at.batch, &j->loader);
+    return train_loader_start(j->data, i->seed, i->options.batch, j->at.epoch, j->at.batch, i->options.augment, &j->loader);
 }
 
 static bool announce(train_job *j)

@@ -7,6 +7,7 @@
 #ifndef TRAIN_H
 #define TRAIN_H
 
+#include "data/augment.h"
 #include "record/record.h"
 
 /* ---- settings: train/settings.c */
@@ -36,6 +37,7 @@ typedef struct train_net {
     train_mode mode;
     bool bf16;     /* products learn in bf16; judging and saying are always f32 */
     bool complete; /* the store must have every value already */
+    bool mixes;    /* learns from pairs of labels: train_mixes */
     struct train_watch *watch; /* to watch with */
     struct train_sized {
         int64_t n;
@@ -54,6 +56,8 @@ typedef struct train_batch {
     int64_t *index;
     float *x;
     int32_t *label; /* NULL unless classes */
+    int32_t *other; /* of classes that are mixed: what is mixed in */
+    float share;    /* that a sample keeps of itself there */
     float *target;  /* NULL unless numbers */
     char *block;
 } train_batch;
@@ -62,16 +66,23 @@ void train_batch_free(nilu *nl, train_batch *b);
 /* Feeds a plan of `net` of this batch's size. */
 nilu_status train_net_feed(const train_net *net, nilu_plan *plan, const train_batch *b);
 
+#define TRAIN_SLOTS 9
 typedef struct train_loader {
     nilu_data *data;
     uint64_t seed;
     int64_t size, epoch, batch; /* of the batch that is handed out next */
-    train_batch slot[2];
-    int turn;
-    struct train_helper *helper; /* gathers the batch after it meanwhile; NULL: gathered when asked for */
+    data_augment augment;
+    train_batch slot[TRAIN_SLOTS];
+    float *room[TRAIN_SLOTS];    /* for augmentation, of each that gathers */
+    int slots, turn;             /* turn: slot that was handed out, -1: none yet */
+    struct train_helper *helper; /* gather batches ahead; NULL: gathered when asked for */
 } train_loader;
-/* Batches of `size` samples of the training part from batch `batch` of epoch `epoch` on, for ever. */
-nilu_status train_loader_start(nilu_data *data, uint64_t seed, int64_t size, int64_t epoch, int64_t batch, train_loader *l);
+/* Batches of `size` samples of the training part from batch `batch` of epoch `epoch` on, for ever, changed as `augment` says
+ * (NULL: not). The loader stays where it is until train_loader_stop. */
+nilu_status train_loader_start(nilu_data *data, uint64_t seed, int64_t size, int64_t epoch, int64_t batch, const char *augment,
+                               train_loader *l);
+/* Are labels mixed? */
+bool train_mixes(nilu_data *data, const char *augment);
 /* Valid until the next call. */
 nilu_status train_loader_next(train_loader *l, const train_batch **b);
 void train_loader_stop(train_loader *l);
