@@ -49,6 +49,7 @@ typedef struct cpu_numbers_table cpu_numbers_table; /* numbers section below */
 typedef struct cpu_rows_table cpu_rows_table;       /* rows section below */
 typedef struct cpu_rows_f64 cpu_rows_f64;
 typedef struct cpu_random_table cpu_random_table;   /* random section below */
+typedef struct cpu_winograd_table cpu_winograd_table; /* winograd section below */
 struct cpu_isa {
     const char *name;
     const cpu_gemm_table *gemm;
@@ -58,6 +59,7 @@ struct cpu_isa {
     const cpu_random_table *random;
     const cpu_gemm_table *gemm_bf16; /* the table for products of rounded operands: `gemm`, or one of bf16 instructions */
     double (*peak)(int64_t rounds, float *sink); /* multiply-adds on registers; returns the FLOPs done */
+    const cpu_winograd_table *winograd;
 };
 /* By name, or the best of this machine if NULL; NULL if it is unknown or this machine has none. */
 const cpu_isa *cpu_isa_find(const char *name);
@@ -291,6 +293,15 @@ struct cpu_random_table {
     void (*normal)(base_key key, uint64_t first, double *to, int64_t n);  /* base_normal's, to about 1e-13 */
     /* v_i / (1 - rate) where base_uniform's draw is not below rate, else 0 */
     void (*drop)(base_key key, uint64_t first, double rate, double *v, int64_t n);
+};
+
+/* ---- winograd section: n squares of vectors of sixteen channels, transformed (winograd.c says into what) */
+typedef struct cpu_grid { /* distances of vectors in elements: between rows and columns of a square, from square to square */
+    int64_t row, column, next;
+} cpu_grid;
+typedef void (*cpu_winograd_fn)(const float *x, const cpu_grid *from, float *z, const cpu_grid *to, int64_t n);
+struct cpu_winograd_table {
+    cpu_winograd_fn picture, kernel, result, error, gradient; /* 6 -> 6, 3 -> 6, 6 -> 4, 4 -> 6, 6 -> 3 a side */
 };
 
 /* ---- gemm section: products. Each element of c is one chain of fused multiply-adds over k in ascending order, from 0, or

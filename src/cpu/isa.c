@@ -9,6 +9,7 @@
     extern const cpu_numbers_table cpu_numbers_##isa;                                                                  \
     extern const cpu_rows_table cpu_rows_##isa;                                                                        \
     extern const cpu_random_table cpu_random_##isa;                                                                    \
+    extern const cpu_winograd_table cpu_winograd_##isa;                                                                \
     extern double cpu_peak_##isa(int64_t rounds, float *sink);                                                         \
     static const cpu_isa table_##isa = {.name = #isa,                                                                  \
                                         .gemm = &cpu_gemm_##isa,                                                       \
@@ -17,6 +18,7 @@
                                         .gemm_bf16 = &cpu_gemm_##isa,                                                  \
                                         .rows = &cpu_rows_##isa,                                                       \
                                         .random = &cpu_random_##isa,                                                   \
+                                        .winograd = &cpu_winograd_##isa,                                               \
                                         .peak = cpu_peak_##isa};
 
 #ifdef NILU_HAVE_PORTABLE
@@ -55,6 +57,7 @@ static const cpu_isa table_avx512bf16 = {.name = "avx512",
                                          .numbers = &cpu_numbers_avx512,
                                          .rows = &cpu_rows_avx512,
                                          .random = &cpu_random_avx512,
+                                         .winograd = &cpu_winograd_avx512,
                                          .gemm_bf16 = &cpu_gemm_avx512bf16,
                                          .peak = cpu_peak_avx512};
 static bool has_avx512bf16(void)
