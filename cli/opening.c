@@ -91,11 +91,14 @@ static nilu_status model_of_run(cli *c, const char *folder, nilu_model **model)
 nilu_status cli_open_model(cli *c, const cli_network *n, nilu_model **model)
 {
     struct stat info;
+    bool there = n->model && stat(n->model, &info) == 0;
     *model = NULL;
     if ((n->model != NULL) + (n->layers != NULL) + (n->hidden.n > 0) > 1)
         return cli_fail(c, NILU_E_USAGE, _(N_("%s: a model file, --hidden and --layers exclude each other; keep one")), c->command->name);
-    if (n->model && stat(n->model, &info) == 0 && S_ISDIR(info.st_mode))
+    if (there && S_ISDIR(info.st_mode))
         return model_of_run(c, n->model, model);
+    if (n->model && !there && !strpbrk(n->model, "./"))
+        return nilu_model_known(c->nl, n->model, c->data_dir, model);
     if (n->model)
         return nilu_model_load(c->nl, n->model, model);
     if (n->layers)

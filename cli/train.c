@@ -366,7 +366,7 @@ static const cli_operand operands[] = {
 
 #define AT(field) offsetof(struct train, field)
 static const cli_option options[] = {
-    {"model", 'm', "FILE", CLI_FILE, AT(network.model), N_("model file in YAML, or the folder of a run whose model is wanted"), .usual = N_("a network that suits the data"), .group = N_("Network")},
+    {"model", 'm', "FILE", CLI_FILE, AT(network.model), N_("model file in YAML, the folder of a run whose model is wanted, or a name of nilu model list"), .usual = N_("a network that suits the data"), .group = N_("Network")},
     CLI_NETWORK_ROWS(struct train),
     {"loss", 0, "NAME", CLI_CHOICE, AT(loss), N_("what is made small"), .usual = N_("cross_entropy for classes, mse for numbers"), .choice = nilu_loss_name},
     {"epochs", 'e', "N", CLI_WHOLE, AT(epochs), N_("times that all samples are seen"), .usual = N_("by the size of the data"), .group = N_("Training"), .low = 1, .high = 1e9},
@@ -460,6 +460,7 @@ static const cli_example examples[] = {
     {"nilu train mnist --hidden 512,512 --epochs 10 --schedule onecycle", N_("a larger network, for longer")},
     {"nilu train mnist --layers \"512 relu, dropout 0.2, 512 relu\" --optimizer adamw", N_("layers in words")},
     {"nilu train flowers --size 64 --model resnet.yaml --augment \"flip, crop 4\"", N_("pictures in a folder for each class, changed in each epoch")},
+    {"nilu train mnist --model lenet5", N_("a network that comes with nilu")},
     {"nilu train --resume runs/mnist-1", N_("go on after an interruption")},
     {0},
 };

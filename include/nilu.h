@@ -483,13 +483,22 @@ typedef struct nilu_model_training {
  * [padding=0], adaptive_pool max|avg SIZE, upsample FACTOR [nearest|linear|corners], pad PLACES
  * [zeros|reflect|replicate|circular], channels_first, batchnorm [momentum=0.1] [eps=1e-5] [frozen=true], layernorm and
  * rmsnorm (over the last axis), groupnorm GROUPS|channels; all take name=NAME and from=LAYER[,LAYER…]. A file has `layers`, a list
- * of such lines or of mappings {dense: 512, activation: relu, name: a, from: x}, and may have `input` (shape of a sample,
+ * of such lines or of mappings {dense: 512, activation: relu, name: a, from: x} or of blocks: {repeat: 3, layers: [..]}, and
+ * {residual: [..], shortcut: [..]}, which adds what came in, through the layers of the shortcut if there are any. It may have `input` (shape of a sample,
  * [784]), `inputs` ({x: [784], z: [10]}), `output` (the layer that is the result), `init`, `loss`, `train`.
  * A layer reads the one before it unless `from` says otherwise. Errors: MODEL, with file and line and what was probably
  * meant; FILE_NOT_FOUND, FILE_READ. Freed by nilu_model_free, before the context. */
 NILU_API nilu_status nilu_model_load(nilu *nl, const char *path, nilu_model **model);
 NILU_API nilu_status nilu_model_from_text(nilu *nl, const char *yaml, const char *name, nilu_model **model);
 NILU_API nilu_status nilu_model_chain(nilu *nl, const char *chain, nilu_model **model);
+/* A model that comes with nilu, from its file NAME.yaml in the folder models of data_dir (NULL: where it was installed).
+ * Errors: NAME, with what was probably meant; those of nilu_model_load. */
+NILU_API nilu_status nilu_model_known(nilu *nl, const char *name, const char *data_dir, nilu_model **model);
+/* The i-th of them; NULL past the last. Static texts. */
+typedef struct nilu_known_model {
+    const char *name, *about;
+} nilu_known_model;
+NILU_API const nilu_known_model *nilu_model_catalogue(int i);
 /* n hidden dense layers; `activation` NULL: relu. */
 NILU_API nilu_status nilu_model_hidden(nilu *nl, int n, const int64_t *units, const char *activation,
                                        nilu_model **model);

@@ -236,13 +236,13 @@ static nilu_status read_connections(nilu_model *m, nn_layer *l, const nn_words *
         }
     }
     if (!said) {
-        l->chained = true;
+        l->chained = m->tail == m->nlayer - 1;
         if (l->kind->merges)
             return nn_fail(m, l->where, N_("%s: it merges layers but is not told which; add from=a,b"), kind);
         if (m->nlayer == 0 && m->ninput > 1)
             return nn_fail(m, l->where, N_("%s: it is the first layer of a model with %d inputs; say which it reads, with "
                                            "from=%s"), kind, m->ninput, m->input[0].name);
-        return add_from(m, l, who, m->nlayer ? m->nlayer - 1 : -1);
+        return add_from(m, l, who, m->tail);
     }
     if (l->kind->merges && l->nfrom < 2)
         return nn_fail(m, l->where, N_("%s: it merges two layers or more but reads %d; add one to its from"), kind, l->nfrom);
@@ -323,7 +323,7 @@ nilu_status nn_layer_read(nilu_model *m, const nn_words *given, const char *wher
         status = l->name ? NILU_OK : NILU_E_NO_MEMORY;
     }
     if (status == NILU_OK)
-        m->nlayer++;
+        m->tail = m->nlayer++;
     else
         nn_layer_clear(nl, l);
 

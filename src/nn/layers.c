@@ -22,6 +22,11 @@ PLAIN(hard_sigmoid)
 PLAIN(hard_swish)
 PLAIN(sigmoid)
 PLAIN(tanh)
+static nilu_tensor *apply_relu6(nilu_tensor *x, double p)
+{
+    (void)p;
+    return nilu_clamp(x, 0, 6);
+}
 static nilu_tensor *apply_linear(nilu_tensor *x, double p)
 {
     (void)p;
@@ -50,6 +55,7 @@ static nilu_tensor *apply_log_softmax(nilu_tensor *x, double p)
 #define XAVIER "xavier_uniform"
 static const nn_activation activations[] = {
     {"relu", apply_relu, NULL, 0, HE},
+    {"relu6", apply_relu6, NULL, 0, HE},
     {"leaky_relu", apply_leaky_relu, "slope", 0.01, HE},
     {"elu", apply_elu, "alpha", 1, HE},
     {"selu", apply_selu, NULL, 0, "lecun_normal"},

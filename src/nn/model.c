@@ -10,7 +10,7 @@ nilu_model *nn_model_new(nilu *nl, const char *file)
     if (!m)
         return NULL;
     m->nl = nl;
-    m->result = -1;
+    m->result = m->tail = -1;
     m->training.optimizer = (nilu_optimizer_options)NILU_OPTIMIZER_DEFAULT;
     m->file = base_strdup(nl, file);
     if (!m->file) {

@@ -165,17 +165,90 @@ static nilu_status read_layer(reader *r, const nn_yaml *y)
     return status;
 }
 
+static nilu_status read_items(reader *r, const nn_yaml *list, const char *what);
+
+/* The only keys of a block are `known`, n of them. */
+static nilu_status check_block(reader *r, const nn_yaml *y, const char *const *known, size_t n)
+{
+    for (int i = 0; i < y->n; i++) {
+        bool right = false;
+        for (size_t k = 0; k < n; k++)
+            right |= strcmp(y->key[i], known[k]) == 0;
+        if (!right)
+            return unknown_key(r, y, i, known, n, known[0]);
+    }
+    return NILU_OK;
+}
+
+/* {repeat: 3, layers: [..]}: the layers one after another, three times. Each turn adds a layer, so the limit ends it. */
+static nilu_status read_repeat(reader *r, const nn_yaml *y)
+{
+    static const char *const keys[] = {"repeat", "layers"};
+    const nn_yaml *times = nn_yaml_get(y, "repeat"), *layers = nn_yaml_get(y, "layers");
+    double n;
+    NILU_TRY(check_block(r, y, keys, COUNT(keys)));
+    if (times->kind != YAML_TEXT || !nn_number(times->text, &n) || n != floor(n) || n < 1 || n > NN_MAX_LAYERS)
+        return nn_fail(r->m, at(r, times->line), N_("repeat is how often, from 1 to %d, not %s; the layers stand beside it, as in {repeat: 3, "
+                                                    "layers: [..]}"), NN_MAX_LAYERS, times->kind == YAML_TEXT ? times->text : nn_yaml_kind_text(times));
+    if (!layers || (layers->kind == YAML_LIST && layers->n == 0))
+        return nn_fail(r->m, at(r, y->line), N_("repeat has no layers; write {repeat: 3, layers: [..]}"));
+    for (int i = 0; i < (int)n; i++) {
+        if (r->m->nlayer >= NN_MAX_LAYERS)
+            return nn_fail(r->m, at(r, y->line), N_("repeat makes more than %d layers; repeat less often"), NN_MAX_LAYERS);
+        NILU_TRY(read_items(r, layers, "layers"));
+    }
+    return NILU_OK;
+}
+
+static const char *name_of(const nilu_model *m, int id)
+{
+    return id < 0 ? m->input[-1 - id].name : m->layer[id].name;
+}
+
+/* {residual: [..], shortcut: [..]}: what goes in is added to what comes out of the layers, or first through its own. */
+static nilu_status read_residual(reader *r, const nn_yaml *y)
+{
+    static const char *const keys[] = {"residual", "shortcut"};
+    const nn_yaml *shortcut = nn_yaml_get(y, "shortcut");
+    nilu_model *m = r->m;
+    int start = m->tail;
+    nn_words w = {0};
+    NILU_TRY(check_block(r, y, keys, COUNT(keys)));
+    NILU_TRY(read_items(r, nn_yaml_get(y, "residual"), "residual"));
+    int end = m->tail;
+    m->tail = start;
+    if (shortcut)
+        NILU_TRY(read_items(r, shortcut, "shortcut"));
+    const char *branch[] = {name_of(m, end), name_of(m, m->tail)};
+    nilu_status status = nn_words_add(m, &w, NULL, "add", 3, at(r, y->line));
+    for (int i = 0; i < 2 && status == NILU_OK; i++)
+        status = nn_words_add(m, &w, "from", branch[i], strlen(branch[i]), at(r, y->line));
+    if (status == NILU_OK)
+        status = nn_layer_read(m, &w, at(r, y->line));
+    nn_words_free(m->nl, &w);
+    return status;
+}
+
+static nilu_status read_items(reader *r, const nn_yaml *list, const char *what)
+{
+    if (list->kind != YAML_LIST)
+        return nn_fail(r->m, at(r, list->line), N_("%s must be a list, as in [\"512 relu\", \"dropout 0.2\"], not %s"), what,
+                       nn_yaml_kind_text(list));
+    if (list->n == 0 && strcmp(what, "layers") != 0)
+        return nn_fail(r->m, at(r, list->line), N_("%s has no layers; write at least one"), what);
+    for (int i = 0; i < list->n; i++) {
+        const nn_yaml *y = list->at[i];
+        NILU_TRY(nn_yaml_get(y, "repeat") ? read_repeat(r, y) : nn_yaml_get(y, "residual") ? read_residual(r, y) : read_layer(r, y));
+    }
+    return NILU_OK;
+}
+
 static nilu_status read_layers(reader *r, const nn_yaml *root)
 {
     const nn_yaml *layers = nn_yaml_get(root, "layers");
     if (!layers)
         return nn_fail(r->m, at(r, root->line), N_("layers is missing; write for example layers: [\"512 relu\"]"));
-    if (layers->kind != YAML_LIST)
-        return nn_fail(r->m, at(r, layers->line), N_("layers must be a list, as in [\"512 relu\", \"dropout 0.2\"], not %s"),
-                       nn_yaml_kind_text(layers));
-    for (int i = 0; i < layers->n; i++)
-        NILU_TRY(read_layer(r, layers->at[i]));
-    return NILU_OK;
+    return read_items(r, layers, "layers");
 }
 
 static nilu_status read_output(reader *r, const nn_yaml *root)

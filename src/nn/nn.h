@@ -10,6 +10,7 @@
 
 #define NN_MAX_ARGS 9
 #define NN_MAX_NAME 64
+#define NN_MAX_LAYERS 10000 /* that a repeat may lead to */
 
 /* ---- activations and initial values: tables of names */
 typedef struct nn_activation {
@@ -92,6 +93,7 @@ struct nilu_model {
     nn_layer *layer;
     int nlayer, layer_cap;
     int result; /* layer; -1: the last */
+    int tail;   /* what a layer reads that says nothing: layer, or -1 - input */
     char *loss;
     nilu_model_training training;
 };
