@@ -247,6 +247,11 @@ const char *cli_colour_name(int i);
 nilu_status cli_data_options(cli *c, const cli_reading *r, nilu_data_options *o);
 nilu_status cli_open_data(cli *c, const cli_reading *r, const char *where, nilu_data **data);
 
+#define CLI_VIEWS_ROW(type)                                                                                            \
+    {"tta", 0, "VIEWS", CLI_CHOICE, offsetof(type, views),                                                             \
+     N_("see each picture several times, and take the mean: mirrored, or also moved by a place"), "none", .choice = nilu_views_name}
+nilu_status cli_views(nilu_predictor *p, const char *name);
+
 typedef struct cli_network {
     const char *model, *layers, *activation;
     cli_sizes hidden;

@@ -5,7 +5,7 @@
 
 struct eval {
     cli_reading reading;
-    const char *part;
+    const char *part, *views;
     int64_t mistakes;
     bool show;
 };
@@ -215,6 +215,8 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
     cli_subject k;
     nilu_status status = cli_subject_open(c, &s->reading, operand[0], n > 1 ? operand[1] : NULL, s->part, &k);
     if (status == NILU_OK)
+        status = cli_views(k.predictor, s->views);
+    if (status == NILU_OK)
         status = report(&k, s);
     cli_subject_free(&k);
     return status;
@@ -235,6 +237,7 @@ static const cli_operand operands[] = {
 #define AT(field) offsetof(struct eval, field)
 static const cli_option options[] = {
     {"part", 'p', "PART", CLI_CHOICE, AT(part), N_("the part to judge by"), .usual = N_("test, else validation, else train"), .group = N_("Judgement"), .choice = cli_part_name},
+    CLI_VIEWS_ROW(struct eval),
     {"mistakes", 'n', "N", CLI_WHOLE, AT(mistakes), N_("list the N wrong answers that were given most surely"), "0", .low = 0, .high = 1e6},
     {"show-mistake", 0, NULL, CLI_FLAG, AT(show), N_("show the worst of them, as a picture where it is one")},
     CLI_READING_ROWS(struct eval),

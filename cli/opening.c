@@ -110,6 +110,14 @@ nilu_status cli_open_model(cli *c, const cli_network *n, nilu_model **model)
 
 /* ---- a run, ready to answer */
 
+nilu_status cli_views(nilu_predictor *p, const char *name)
+{
+    int i = 0;
+    while (strcmp(nilu_views_name(i), name) != 0)
+        i++;
+    return nilu_predictor_views(p, (nilu_views)i);
+}
+
 static nilu_part choose_part(const nilu_data_info *info, const char *wanted)
 {
     for (int i = 0; wanted && cli_part_name(i); i++)

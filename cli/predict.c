@@ -5,7 +5,7 @@
 
 struct predict {
     cli_reading reading;
-    const char *format, *out, *part;
+    const char *format, *out, *part, *views;
     bool all;
 };
 
@@ -229,6 +229,8 @@ static nilu_status ask_file(sink *k, const format *form, const nilu_run *run, ni
     nilu_status status = answer ? nilu_predictor_new(c->nl, nilu_run_model(run), store, data, nilu_run_about(run)->options.loss, &p)
                                 : NILU_E_NO_MEMORY;
     if (status == NILU_OK)
+        status = cli_views(p, k->s->views);
+    if (status == NILU_OK)
         status = form->head(k);
     for (int part = 0; part < NILU_PARTS && status == NILU_OK; part++) {
         k->part = (nilu_part)part;
@@ -354,6 +356,7 @@ static const cli_option options[] = {
     {"out", 'o', "FILE", CLI_FILE, AT(out), N_("write to this file instead of standard output; it is there whole or not at all")},
     {"all", 'a', NULL, CLI_FLAG, AT(all), N_("the probabilities of all classes, too")},
     {"part", 'p', "PART", CLI_CHOICE, AT(part), N_("of a set that has parts, this one alone"), .choice = cli_part_name},
+    CLI_VIEWS_ROW(struct predict),
     CLI_READING_ROWS(struct predict),
     {0},
 };

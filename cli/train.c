@@ -9,7 +9,7 @@ struct train {
     cli_network network;
     cli_reading reading;
     int64_t epochs, steps, batch, warmup, accumulate, patience, snapshots, every_steps;
-    double lr, momentum, decay, clip_norm, clip_value, every;
+    double lr, momentum, decay, clip_norm, clip_value, ema, smoothing, every;
     const char *optimizer, *schedule, *loss, *precision, *augment, *out, *runs, *resume, *drawing;
     bool no_run, profile, no_alarms;
 };
@@ -57,6 +57,8 @@ static nilu_train_options options_of(const struct train *t)
     o.optimizer.decay = t->decay;
     o.optimizer.clip_norm = t->clip_norm;
     o.optimizer.clip_value = t->clip_value;
+    o.optimizer.ema = t->ema;
+    o.label_smoothing = t->smoothing;
     o.optimizer.accumulate = is_set(t->accumulate) ? (int)t->accumulate : 0;
     o.scheduled = t->schedule || is_set(t->warmup);
     if (t->schedule)
@@ -380,6 +382,8 @@ static const cli_option options[] = {
     {"weight-decay", 0, "RATE", CLI_NUMBER, AT(decay), N_("pull of weights towards zero"), .usual = N_("by the optimizer; adam 0"), .low = 0, .high = 1e6},
     {"clip-norm", 0, "NORM", CLI_NUMBER, AT(clip_norm), N_("gradients whose common norm is larger are scaled down to it"), .low = 0, .high = 1e30},
     {"clip-value", 0, "VALUE", CLI_NUMBER, AT(clip_value), N_("each number of a gradient is kept within plus and minus this"), .low = 0, .high = 1e30},
+    {"ema", 0, "DECAY", CLI_NUMBER, AT(ema), N_("judge and keep the weights' averages, which forget at this rate: 0.99 is about the last hundred updates"), .usual = N_("the weights themselves"), .low = 0, .high = 0.9999999},
+    {"label-smoothing", 0, "SHARE", CLI_NUMBER, AT(smoothing), N_("share of the truth that training spreads over all classes"), .usual = "0", .low = 0, .high = 0.9999999},
     {"accumulate", 0, "N", CLI_WHOLE, AT(accumulate), N_("steps whose mean gradient makes one update"), .usual = "1", .low = 1, .high = 1e6},
     {"precision", 0, "NAME", CLI_CHOICE, AT(precision), N_("of the operands of products; sums, weights and updates stay f32"), "f32", .choice = precision_name},
     {"augment", 0, "WORDS", CLI_WORD, AT(augment), N_("pictures change in each epoch: some of flip, altflip, crop N, translate N, cutout N, colour S, mixup A, separated by commas")},

@@ -403,10 +403,12 @@ typedef struct nilu_optimizer_options {
     double decay;        /* weight decay: added to the gradient, but in adamw, lion and muon taken from the weight
                             [0; adamw 0.01; muon 0.1] */
     double rho;          /* decay of the average of g² [rmsprop 0.99; adadelta 0.9] */
-    double side_lr;      /* muon: rate of AdamW, which updates all that is not a matrix [lr] */
+    double side_lr;      /* muon: rate of AdamW, which updates all but matrices and filters [lr] */
     double clip_value;   /* each number of a gradient is kept within ± this; 0: as it is [0] */
     double clip_norm;    /* gradients whose common 2-norm is larger are scaled down to it, after clip_value; 0: as they
                             are [0] */
+    double ema;          /* decay of averages of the weights, kept as states opt/<parameter>/ema of all parameters that the
+                            step assigns, running statistics too; 0: none [0] */
     int accumulate;      /* steps whose mean gradient makes one update; 0 and 1: each step is an update */
     nilu_schedule schedule;
     const char *scope;   /* what the names of its nodes and states start with; NULL: "opt" */
@@ -414,7 +416,7 @@ typedef struct nilu_optimizer_options {
 #define NILU_SCHEDULE_DEFAULT {NILU_SCHEDULE_CONSTANT, 0, 0, 0, NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET}
 #define NILU_OPTIMIZER_DEFAULT                                                                                         \
     {sizeof(nilu_optimizer_options), NULL, NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET,     \
-     NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET, 0, NILU_SCHEDULE_DEFAULT, NULL}
+     NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET, NILU_UNSET, 0, NILU_SCHEDULE_DEFAULT, NULL}
 
 /* Adds to the loss's graph (a scalar) the gradients of `n` parameters (params NULL: all that the loss depends on), and
  * the assignments that make one step of training: the same updates, to the order of rounding, as PyTorch's.
@@ -473,6 +475,7 @@ typedef struct nilu_model_training {
     nilu_optimizer_options optimizer; /* what is not said is unset; name NULL: not said; schedule totals as written */
     bool scheduled;                   /* `schedule` was said */
     int64_t epochs, batch;            /* 0: not said */
+    double label_smoothing;           /* unset: not said */
 } nilu_model_training;
 
 /* A model from a YAML file, from YAML text (`name` stands for the file in errors), or from a chain of layers on one line,
@@ -784,6 +787,8 @@ typedef struct nilu_train_options {
     int64_t steps;                     /* end after this many steps, whatever the epochs; 0: no such limit */
     int64_t patience;                  /* epochs without a new lowest validation loss before stopping early; 0: by the
                                           epochs; -1: never */
+    double label_smoothing;            /* of cross_entropy in training: share of the truth that is spread over all classes;
+                                          unset: the model's wish, else 0. Judging knows none */
     bool bf16;                         /* products round their operands to bf16: nilu_compile_options.bf16 */
     /* Recording. Both NULL: nothing is written. */
     const char *out;                   /* the run's folder, which must not exist yet */
@@ -816,13 +821,14 @@ typedef struct nilu_train_options {
                                           pairs by shares of Beta(A, A): Zhang et al. 2018). NULL: not */
 } nilu_train_options;
 #define NILU_TRAIN_DEFAULT                                                                                             \
-    {sizeof(nilu_train_options), NULL, NILU_OPTIMIZER_DEFAULT, false, 0, 0, 0, 0, false, NULL, NULL, NULL, NULL, 30,   \
-     0, 0, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL, NULL}
+    {sizeof(nilu_train_options), NULL, NILU_OPTIMIZER_DEFAULT, false, 0, 0, 0, 0, NILU_UNSET, false, NULL, NULL, NULL, \
+     NULL, 30, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL, NULL}
 
 typedef struct nilu_train_result {
     nilu_ending ending;
     char *run;             /* folder, NULL: nothing was recorded */
-    nilu_store *store;     /* values as trained: the weights of the best epoch where there is a validation part */
+    nilu_store *store;     /* values as trained: the weights of the best epoch where there is a validation part,
+                              or their averages where optimizer.ema asks for them */
     char weights[65];      /* nilu_store_hash of its parameters */
     int64_t epochs, steps; /* done, in the whole run */
     int64_t best_epoch;    /* whose weights these are; 0: the last step's */
@@ -858,6 +864,11 @@ NILU_API void nilu_train_result_free(nilu *nl, nilu_train_result *result);
 NILU_API nilu_status nilu_predictor_new(nilu *nl, const nilu_model *model, nilu_store *store, nilu_data *data,
                                         const char *loss, nilu_predictor **predictor);
 NILU_API void nilu_predictor_free(nilu_predictor *predictor);
+/* Each picture is seen several times, and what is said is the mean before softmax: as it is and mirrored, or both also moved
+ * by a place up left and down right, which count half as much. DATA if the samples are no pictures. */
+typedef enum nilu_views { NILU_VIEWS_ONE, NILU_VIEWS_FLIP, NILU_VIEWS_FLIP_SHIFT } nilu_views;
+NILU_API nilu_status nilu_predictor_views(nilu_predictor *predictor, nilu_views views);
+NILU_API const char *nilu_views_name(int i); /* "none", "flip", "flip+shift"; NULL past the last */
 /* out [n, outputs]: of classes the probabilities (of losses that have none, such as hinge: scores), of numbers the
  * values in the target's own units. index [n]: samples of `part`; NULL: 0..n-1. Any n. */
 NILU_API nilu_status nilu_predict(nilu_predictor *predictor, nilu_part part, const int64_t *index, int64_t n,

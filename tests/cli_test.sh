@@ -74,6 +74,7 @@ mkdir pictures
 head -c 3000 "$nilu" >junk.csv
 printf 'layers:\n  - dense 8 relu\n  - dense auto\n' >model.yaml
 printf 'layers:\n  - dense 8 relu\n  - dens 3\n' >bad.yaml
+printf 'layers:\n  - conv 4 3 relu\n  - flatten\ntrain: {ema: 0.5, label_smoothing: 0.2}\n' >cnn_tiny.yaml
 printf 'layers:\n  - dense 8 relu\n oops: [\n' >broken.yaml
 small="--hidden 8 --epochs 3 --batch 16 --quiet"
 
@@ -265,6 +266,22 @@ has "width"
 try "data show pictures" "$nilu" data show pictures --samples 1
 try "data list" "$nilu" data list
 has "digits"
+try "model list" "$nilu" model list
+has "resnet50"
+try "model show" "$nilu" model show resnet20
+cmp -s out "$source/data/models/resnet20.yaml"
+ok $? "  ... it is the file itself"
+cp out mine.yaml
+try "a model of one's own begins as one that is known" "$nilu" plan mine.yaml --input 3x32x32 --outputs 10 --batch 2 --forward
+try "train a known model, with averages and smooth labels" "$nilu" train pictures --model cnn_tiny.yaml --epochs 2 --ema 0.9 --label-smoothing 0.1 --out averaged --quiet
+grep -q "ema: 0.9" averaged/run.yaml && grep -q "label_smoothing: 0.1" averaged/run.yaml
+ok $? "  ... the run says so"
+try "eval by two views" "$nilu" eval averaged --tta flip
+has "40 samples"
+try "eval by six views" "$nilu" eval averaged --tta flip+shift
+try "predict by two views" "$nilu" predict averaged pictures --tta flip
+try "plan of a known model" "$nilu" plan lenet5 --input 1x28x28 --outputs 10 --batch 2
+has "conv1"
 try "op" "$nilu" op softmax_xent
 has "guess minus truth"
 try "op lists" "$nilu" op
@@ -331,6 +348,12 @@ refuses 3 "train-images-idx3-ubyte" "$nilu" train mirror
 refuses 3 "there is no layer called dens; did you mean dense?" "$nilu" train things.csv --model bad.yaml
 refuses 3 "bad.yaml:3" "$nilu" plan bad.yaml --input 4
 refuses 3 "broken.yaml:" "$nilu" train things.csv --model broken.yaml
+refuses 2 "no model is called resnet2; did you mean resnet20?" "$nilu" train things.csv --model resnet2
+refuses 2 "did you mean resnet50?" "$nilu" model show resnet5
+refuses 2 "its samples are no pictures" "$nilu" eval things --tta flip
+refuses 2 "did you mean flip?" "$nilu" eval things --tta flap
+refuses 2 "from 0 to" "$nilu" train things.csv --ema 1
+refuses 2 "is for the loss cross_entropy" "$nilu" train line.csv --label-smoothing 0.1
 refuses 3 "nowhere.yaml" "$nilu" train things.csv --model nowhere.yaml
 refuses 3 "did you mean relu?" "$nilu" train things.csv --layers "8 rleu"
 refuses 2 "keep one of them" "$nilu" blame things --sample train:1 --worst 3

@@ -193,6 +193,85 @@ static void between_updates_nothing_moves(void **state)
 
 /* ---- refusals */
 
+/* ---- averages */
+
+static void averages_follow(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    for (int accumulate = 1; accumulate <= 2; accumulate++) {
+        nilu_optimizer_options o = NILU_OPTIMIZER_DEFAULT;
+        nilu_store *store = nilu_store_new(nl);
+        net t;
+        double want[12] = {0};
+        o.name = "sgd";
+        o.lr = 0.3;
+        o.ema = 0.7;
+        o.accumulate = accumulate;
+        assert_ok(nl, make(nl, NILU_F32, &o, 0, &t));
+        nilu_plan *plan = ready(nl, store, &t);
+        for (int s = 1; s <= 40; s++) {
+            assert_ok(nl, nilu_step(plan));
+            const float *w = nilu_store_find(store, "fc/w")->data, *ema = nilu_store_find(store, "opt/fc/w/ema")->data;
+            double u = s / accumulate, share = fmax(0.3, 9 / (8 + u)); /* the 23rd update is the first at 0.3 */
+            for (int i = 0; i < 12; i++) {
+                want[i] += s % accumulate == 0 ? share * ((double)w[i] - want[i]) : 0;
+                assert_near(ema[i], want[i], 2e-6);
+            }
+            if (s == accumulate)
+                assert_memory_equal(ema, w, 12 * sizeof *w); /* the first average is what was learnt first */
+        }
+        nilu_plan_free(plan);
+        nilu_graph_free(t.g);
+        nilu_store_free(store);
+    }
+    nilu_free(nl);
+}
+
+/* Filters are the matrix [filters, what one reads]: the transpose of a dense layer's. */
+static void muon_takes_filters(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    nilu_store *store = nilu_store_new(nl);
+    nilu_graph *g = nilu_graph_new(nl);
+    nilu_optimizer_options o = NILU_OPTIMIZER_DEFAULT;
+    nilu_plan *plan;
+    float a[60], b[60];
+    o.name = "muon";
+    o.lr = 0.1;
+    nilu_tensor *filters = nilu_param(g, "filters", NILU_F32, NILU_SHAPE(5, 3, 2, 2), (nilu_init){0});
+    nilu_tensor *matrix = nilu_param(g, "matrix", NILU_F32, NILU_SHAPE(12, 5), (nilu_init){0});
+    nilu_tensor *x = nilu_input(g, "x", NILU_F32, NILU_SHAPE(5, 12));
+    nilu_tensor *loss = nilu_sum(nilu_add(nilu_square(nilu_sub(nilu_reshape(filters, NILU_SHAPE(5, 12)), x)),
+                                          nilu_square(nilu_sub(nilu_transpose(matrix, NILU_ALL), x))), NILU_ALL, false);
+    for (int i = 0; i < 60; i++) {
+        a[i] = (float)cos(i * 0.9);
+        b[i] = (float)sin(i * 1.3);
+    }
+    assert_ok(nl, nilu_store_put(store, NILU_PARAM, "filters", NILU_F32, NILU_SHAPE(5, 3, 2, 2), a));
+    float turned[60];
+    for (int i = 0; i < 60; i++)
+        turned[i % 12 * 5 + i / 12] = a[i];
+    assert_ok(nl, nilu_store_put(store, NILU_PARAM, "matrix", NILU_F32, NILU_SHAPE(12, 5), turned));
+    assert_ok(nl, nilu_minimise(loss, 0, NULL, &o, NULL, NULL));
+    assert_ok(nl, nilu_compile(g, store, 1, &loss, NULL, &plan));
+    assert_ok(nl, nilu_feed(plan, "x", b, sizeof b));
+    for (int s = 0; s < 5; s++)
+        assert_ok(nl, nilu_step(plan));
+    const float *f = nilu_store_find(store, "filters")->data, *m = nilu_store_find(store, "matrix")->data;
+    float moved = 0;
+    for (int i = 0; i < 60; i++) {
+        assert_near(f[i], m[i % 12 * 5 + i / 12], 1e-5);
+        moved = fmaxf(moved, fabsf(f[i] - a[i]));
+    }
+    assert_true(moved > 0.01f);
+    nilu_plan_free(plan);
+    nilu_graph_free(g);
+    nilu_store_free(store);
+    nilu_free(nl);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -211,6 +290,7 @@ static void refusals(void **state)
     REFUSED(o.beta1 = 1, "beta1 of adam is 1");
     REFUSED(o.momentum = 1, "momentum of adam is 1");
     REFUSED(o.clip_norm = -2, "clip_norm");
+    REFUSED(o.ema = 1, "ema of adam is 1");
     REFUSED(o.lr = HUGE_VAL, "lr of adam is inf");
     REFUSED(o.accumulate = -1, "accumulate is -1");
     REFUSED(o.size = 3, "size is wrong");
@@ -273,6 +353,7 @@ static void every_allocation_may_fail(void **state)
     o.name = "muon";
     o.accumulate = 2;
     o.clip_norm = 1;
+    o.ema = 0.9;
     o.schedule.kind = NILU_SCHEDULE_COSINE;
     o.schedule.total = 10;
     o.schedule.warmup = 2;
@@ -286,6 +367,8 @@ int main(void)
         cmocka_unit_test(frozen_parameters_stay),
         cmocka_unit_test(the_rate_is_a_state),
         cmocka_unit_test(between_updates_nothing_moves),
+        cmocka_unit_test(averages_follow),
+        cmocka_unit_test(muon_takes_filters),
         cmocka_unit_test(refusals),
         cmocka_unit_test(every_allocation_may_fail),
     };

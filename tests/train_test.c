@@ -13,7 +13,7 @@ typedef struct plan {
     double validation;
     int64_t batch, epochs, steps, patience, checkpoint_steps;
     const char *optimizer, *loss;
-    double lr, clip_norm;
+    double lr, clip_norm, ema, smoothing;
     int accumulate;
     int64_t stop_at, die_at; /* steps */
     int threads;
@@ -46,6 +46,10 @@ static nilu_train_options options_of(const plan *c, nilu_data_options *opened)
         o.optimizer.lr = c->lr;
     if (c->clip_norm > 0)
         o.optimizer.clip_norm = c->clip_norm;
+    if (c->ema > 0)
+        o.optimizer.ema = c->ema;
+    if (c->smoothing > 0)
+        o.label_smoothing = c->smoothing;
     if (c->record) {
         o.where = c->set;
         o.opened = opened;
@@ -312,7 +316,8 @@ static void any_number_of_threads(void **state)
 /* Set of 45 samples, 40 of them to learn from: 4 steps an epoch, the last of 4 samples. */
 #define BROKEN                                                                                                         \
     {.set = support_at("Xsmall.npy"), .chain = "6 relu, dropout 0.4", .batch = 12, .epochs = 4, .validation = 0.1,     \
-     .clip_norm = 0.5, .accumulate = 3, .threads = 1, .record = true, .lr = 0.02, .patience = -1}
+     .clip_norm = 0.5, .accumulate = 3, .threads = 1, .record = true, .lr = 0.02, .patience = -1, \
+     .ema = 0.8, .smoothing = 0.1}
 
 static void stopped_at_any_step(void **state)
 {
@@ -596,10 +601,160 @@ static void refusals(void **state)
     c = (plan){.set = support_at("Xsmall.npy"), .batch = (int64_t)1 << 40};
     assert_int_equal(train(nl, &c, &r), NILU_E_USAGE);
     assert_contains(nilu_errmsg(nl), "batch is 1099511627776");
+    c = (plan){.set = support_at("Xcurve.npy"), .smoothing = 0.1};
+    assert_int_equal(train(nl, &c, &r), NILU_E_USAGE);
+    assert_contains(nilu_errmsg(nl), "label_smoothing is for the loss cross_entropy, not for mse");
+    c = (plan){.set = support_at("Xsmall.npy"), .smoothing = 1};
+    assert_int_equal(train(nl, &c, &r), NILU_E_USAGE);
+    assert_contains(nilu_errmsg(nl), "label_smoothing is 1; give a number from 0 to below 1");
+    c = (plan){.set = support_at("Xsmall.npy"), .ema = 1};
+    assert_int_equal(train(nl, &c, &r), NILU_E_USAGE);
+    assert_contains(nilu_errmsg(nl), "ema of adamw is 1");
     c = (plan){.set = support_at("Xsmall.npy"), .chain = "16 relu, 7 linear"};
     assert_int_equal(train(nl, &c, &r), NILU_E_MODEL);
     assert_null(r.run);
     assert_null(r.store);
+    nilu_free(nl);
+}
+
+/* ---- what is kept */
+
+/* The model is the averages that the last checkpoint has as states; and what is judged are these. */
+static void averages_are_kept(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    support_set("small", 45, 4, 3);
+    plan c = {.set = support_at("Xsmall.npy"), .chain = "6 relu, batchnorm", .batch = 12, .epochs = 5, .ema = 0.9, .lr = 0.05, .out = support_at("averages"),
+              .record = true};
+    nilu_train_result r;
+    nilu_run *run;
+    nilu_store *last = nilu_store_new(nl);
+    assert_ok(nl, train(nl, &c, &r));
+    assert_ok(nl, nilu_load(last, NILU_PARAMS | NILU_STATES, support_at("averages/checkpoints/last.safetensors")));
+    int params = 0, same = 0;
+    for (int i = 0; i < nilu_store_count(r.store); i++) {
+        const nilu_value *v = nilu_store_at(r.store, i);
+        char name[96];
+        if (v->kind != NILU_PARAM)
+            continue;
+        snprintf(name, sizeof name, "opt/%s/ema", v->name);
+        const nilu_value *ema = nilu_store_find(last, name), *raw = nilu_store_find(last, v->name);
+        assert_non_null(ema);
+        assert_non_null(raw);
+        assert_memory_equal(v->data, ema->data, v->bytes);
+        same += memcmp(raw->data, ema->data, v->bytes) == 0;
+        params++;
+    }
+    assert_int_equal(params, 8); /* running statistics, too */
+    assert_int_equal(same, 0);
+    /* judged anew from the folder, the scores are the same */
+    nilu_store *model;
+    nilu_data *data;
+    nilu_predictor *p;
+    nilu_evaluation e;
+    assert_ok(nl, nilu_run_open(nl, c.out, &run));
+    assert_ok(nl, nilu_run_store(run, NILU_MODEL, &model));
+    assert_ok(nl, nilu_run_data(run, NULL, NULL, &data));
+    assert_ok(nl, nilu_predictor_new(nl, nilu_run_model(run), model, data, NULL, &p));
+    assert_ok(nl, nilu_evaluate(p, r.judged, &e));
+    assert_near(e.scores.loss, r.scores.loss, 0);
+    nilu_evaluation_free(nl, &e);
+    nilu_predictor_free(p);
+    nilu_data_free(data);
+    nilu_store_free(model);
+    nilu_store_free(last);
+    nilu_run_free(run);
+    nilu_train_result_free(nl, &r);
+    nilu_free(nl);
+}
+
+/* Smoothing is of the loss that is learnt by, not of the one that judges. */
+static void labels_are_smoothed(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    nilu_train_result plain, smooth;
+    support_set("small", 45, 4, 3);
+    plan c = {.set = support_at("Xsmall.npy"), .chain = "dense auto init=zeros", .batch = 45, .epochs = 1, .steps = 1, .optimizer = "sgd", .lr = 1e-6};
+    assert_ok(nl, train(nl, &c, &plain));
+    c.smoothing = 0.5;
+    assert_ok(nl, train(nl, &c, &smooth));
+    assert_near(plain.loss, log(3), 1e-6); /* logits of zero: no difference yet */
+    assert_near(smooth.loss, log(3), 1e-6);
+    nilu_train_result_free(nl, &plain), nilu_train_result_free(nl, &smooth);
+    c.epochs = 2000, c.steps = 2000, c.lr = 1;
+    assert_ok(nl, train(nl, &c, &smooth));
+    c.smoothing = 0;
+    assert_ok(nl, train(nl, &c, &plain));
+    assert_true(smooth.loss > 0.5 * log(3) && plain.loss < 0.5 * smooth.loss); /* at least the entropy of what is asked for */
+    assert_true(smooth.scores.loss < smooth.loss);
+    nilu_train_result_free(nl, &plain), nilu_train_result_free(nl, &smooth);
+    nilu_free(nl);
+}
+
+/* What is said of a picture and of its mirror image is the same, once each is seen both ways; and a single view's is not. */
+static void views(void **state)
+{
+    (void)state;
+    enum { N = 9, H = 5, W = 6, C = 3 };
+    static float x[2][N * H * W * C], y[2][3][N * 2];
+    static int32_t label[N];
+    nilu *nl = support_context(1, NULL);
+    nilu_model *m;
+    nilu_data *data[2];
+    nilu_train_result r;
+    for (int i = 0; i < N * H * W * C; i++)
+        x[0][i] = (float)sin(i * 1.7);
+    for (int i = 0; i < N * H; i++)
+        for (int j = 0; j < W; j++)
+            memcpy(&x[1][(i * W + j) * C], &x[0][(i * W + W - 1 - j) * C], C * sizeof(float));
+    for (int i = 0; i < N; i++)
+        label[i] = i % 2;
+    for (int k = 0; k < 2; k++) {
+        nilu_data_options o = NILU_DATA_DEFAULT;
+        o.validation = 0;
+        assert_ok(nl, nilu_npy_write(nl, support_at(k ? "Xmirror.npy" : "Xpicture.npy"), NILU_F32, NILU_SHAPE(N, H, W, C), x[k]));
+        assert_ok(nl, nilu_npy_write(nl, support_at(k ? "ymirror.npy" : "ypicture.npy"), NILU_I32, NILU_SHAPE(N), label));
+        assert_ok(nl, nilu_data_open(nl, support_at(k ? "Xmirror.npy" : "Xpicture.npy"), &o, &data[k]));
+        assert_int_equal(nilu_data_about(data[k])->height, H);
+    }
+    nilu_train_options o = NILU_TRAIN_DEFAULT;
+    o.steps = 3;
+    assert_ok(nl, nilu_model_from_text(nl, "input: [5, 6, 3]\nlayers: [channels_first, conv 4 3 tanh, flatten, dense auto]", "m.yaml", &m));
+    assert_ok(nl, nilu_train(nl, m, data[0], &o, &r));
+    for (int k = 0; k < 2; k++) {
+        nilu_predictor *p;
+        assert_ok(nl, nilu_predictor_new(nl, m, r.store, data[k], NULL, &p));
+        for (int v = 0; v < 3; v++) {
+            assert_ok(nl, nilu_predictor_views(p, (nilu_views)v));
+            assert_ok(nl, nilu_predict(p, NILU_TRAIN, NULL, N, y[k][v]));
+        }
+        assert_int_equal(nilu_predictor_views(p, (nilu_views)3), NILU_E_USAGE);
+        nilu_predictor_free(p);
+    }
+    float apart[3] = {0};
+    for (int v = 0; v < 3; v++)
+        for (int i = 0; i < N * 2; i++) {
+            float d = fabsf(y[0][v][i] - y[1][v][i]);
+            apart[v] = d > apart[v] ? d : apart[v];
+            assert_true(v == 0 || fabsf(y[0][v][i] - y[0][v - 1][i]) > 0); /* each looks at something else */
+        }
+    assert_true(apart[0] > 1e-3f && apart[1] < 1e-6f && apart[2] > 1e-5f); /* moved up left is no mirror image of down right */
+    nilu_train_result_free(nl, &r);
+    nilu_data_free(data[0]), nilu_data_free(data[1]);
+    nilu_model_free(m);
+    data[0] = support_open(nl, support_set("small", 45, 4, 3), 0);
+    nilu_predictor *p;
+    assert_ok(nl, nilu_model_chain(nl, "dense auto", &m));
+    assert_ok(nl, nilu_train(nl, m, data[0], &o, &r));
+    assert_ok(nl, nilu_predictor_new(nl, m, r.store, data[0], NULL, &p));
+    assert_int_equal(nilu_predictor_views(p, NILU_VIEWS_FLIP), NILU_E_DATA);
+    assert_contains(nilu_errmsg(nl), "its samples are no pictures");
+    nilu_predictor_free(p);
+    nilu_train_result_free(nl, &r);
+    nilu_data_free(data[0]);
+    nilu_model_free(m);
     nilu_free(nl);
 }
 
@@ -728,6 +883,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(numbers_by_hand),       cmocka_unit_test(stopped_at_any_step),
         cmocka_unit_test(killed_at_any_step),    cmocka_unit_test(what_is_told),
         cmocka_unit_test(stops_early_with_the_best), cmocka_unit_test(divergence),
+        cmocka_unit_test(averages_are_kept), cmocka_unit_test(labels_are_smoothed), cmocka_unit_test(views),
         cmocka_unit_test(refusals),              cmocka_unit_test(failed_allocations),
         cmocka_unit_test(steps_allocate_nothing), cmocka_unit_test(a_full_disk),
         cmocka_unit_test(any_number_of_threads),

@@ -12,6 +12,7 @@ nilu_model *nn_model_new(nilu *nl, const char *file)
     m->nl = nl;
     m->result = m->tail = -1;
     m->training.optimizer = (nilu_optimizer_options)NILU_OPTIMIZER_DEFAULT;
+    m->training.label_smoothing = NILU_UNSET;
     m->file = base_strdup(nl, file);
     if (!m->file) {
         nilu_model_free(m);

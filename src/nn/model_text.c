@@ -157,6 +157,8 @@ const nn_wish nn_wishes[] = {
     REAL("side_lr", optimizer.side_lr),
     REAL("clip_value", optimizer.clip_value),
     REAL("clip_norm", optimizer.clip_norm),
+    REAL("ema", optimizer.ema),
+    REAL("label_smoothing", label_smoothing),
     {"accumulate", WISH_INT, offsetof(nilu_model_training, optimizer.accumulate)},
     COUNTED("warmup", optimizer.schedule.warmup),
     COUNTED("total", optimizer.schedule.total),

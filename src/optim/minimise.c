@@ -45,7 +45,7 @@ typedef struct limit {
 static const limit limits[] = {FIELD(lr, 0, HUGE_VAL),    FIELD(momentum, 0, 1),         FIELD(beta1, 0, 1),
                                FIELD(beta2, 0, 1),        FIELD(eps, 0, HUGE_VAL),       FIELD(decay, 0, HUGE_VAL),
                                FIELD(rho, 0, 1),          FIELD(side_lr, 0, HUGE_VAL),   FIELD(clip_value, 0, HUGE_VAL),
-                               FIELD(clip_norm, 0, HUGE_VAL)};
+                               FIELD(clip_norm, 0, HUGE_VAL), FIELD(ema, 0, 1)};
 
 nilu_status nilu_optimizer_resolve(nilu *nl, const nilu_optimizer_options *options, nilu_optimizer_options *out)
 {
@@ -212,6 +212,8 @@ static nilu_status build(optim_update *u, const optim_rule *rule, int n, nilu_te
         update(u, rule, &k, shrink, w[i], grads[i]);
         nilu_scope_pop(g);
     }
+    if (u->o->ema > 0 && g->status == NILU_OK)
+        optim_ema(u);
     if (rate)
         *rate = u->rate;
     return graph_report(g);

@@ -4,7 +4,8 @@
  *     x = u / max(‖u‖, ε)           five times: a = x xᵀ,  x ← 3.4445 x + (−4.775 a + 2.0315 a²) x
  *     w ← w (1 − η λ) − η √max(1, fan-out / fan-in) x
  * The smaller side is multiplied: for a tall x, a = xᵀ x stands on the right. Weights are [in, out] here, so fan-out is
- * the second dimension. Everything but matrices is updated by AdamW with `side_lr`. */
+ * the second dimension; the filters of a convolution are the matrix [filters, all that one of them reads]. Everything else is
+ * updated by AdamW with `side_lr`. */
 #include "optim/optim.h"
 
 #include <math.h>
@@ -40,12 +41,20 @@ static nilu_tensor *orthogonal(nilu_tensor *u, double eps)
 static nilu_tensor *muon(const optim_site *s)
 {
     const nilu_optimizer_options *o = s->all->o;
-    if (!s->w || s->w->shape.rank != 2)
+    if (!s->w || s->w->shape.rank < 2 || base_count(s->w->shape) == 0)
         return optim_adamw_step(s, side_eps, s->k);
     nilu_tensor *m = optim_state(s, "m", 0), *m1 = optim_average(m, s->g, 1 - o->momentum);
     optim_keep(s, m, m1);
-    nilu_tensor *x = orthogonal(optim_average(s->g, m1, o->momentum), o->eps);
-    double in = (double)s->w->shape.dim[0], out = (double)s->w->shape.dim[1];
+    const nilu_shape shape = s->w->shape;
+    const bool filters = shape.rank > 2;
+    double in = (double)shape.dim[0], out = (double)shape.dim[1];
+    if (filters) {
+        out = (double)shape.dim[0];
+        in = (double)base_count(shape) / out;
+    }
+    nilu_tensor *u = optim_average(s->g, m1, o->momentum);
+    nilu_tensor *x = orthogonal(filters ? nilu_reshape(u, NILU_SHAPE(shape.dim[0], (int64_t)in)) : u, o->eps);
+    x = filters ? nilu_reshape(x, shape) : x;
     double gain = in > 0 && out > in ? sqrt(out / in) : 1;
     nilu_tensor *w = o->decay > 0 ? nilu_mul(s->w, s->k[4]) : s->w;
     return nilu_sub(w, nilu_mul(nilu_scale(x, gain), s->k[3]));

@@ -46,6 +46,9 @@ nilu_tensor *optim_number(nilu_graph *g, double value);
 /* The gradient with decay * w added, where there is decay. */
 nilu_tensor *optim_decayed(const optim_site *s);
 
+/* Adds the averages of all parameters that the graph assigns. */
+void optim_ema(const optim_update *u);
+
 /* What the rate is multiplied with, from the number of updates made so far (f64 scalar); NULL: always 1. */
 nilu_tensor *optim_schedule(nilu_graph *g, const nilu_schedule *s, nilu_tensor *done);
 nilu_status optim_schedule_check(nilu *nl, nilu_schedule *s); /* fills in unset fields */

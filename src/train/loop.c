@@ -22,6 +22,24 @@ nilu_status train_copy_values(nilu_store *to, const nilu_store *from, unsigned k
     return NILU_OK;
 }
 
+nilu_status train_average(train_job *j)
+{
+    const char *scope = j->info->options.optimizer.scope;
+    nilu_status status = NILU_OK;
+    for (int i = 0; j->averages && i < nilu_store_count(j->store) && status == NILU_OK; i++) {
+        const nilu_value *v = nilu_store_at(j->store, i), *ema;
+        if (v->kind != NILU_PARAM)
+            continue;
+        char *name = base_format(j->nl, "%s/%s/ema", scope, v->name);
+        if (!name)
+            return NILU_E_NO_MEMORY;
+        ema = nilu_store_find(j->store, name); /* none of what does not change */
+        base_free(j->nl, name);
+        status = nilu_store_put(j->averages, NILU_PARAM, v->name, v->dtype, v->shape, ema && ema->bytes == v->bytes ? ema->data : v->data);
+    }
+    return status;
+}
+
 static double seconds(const train_job *j)
 {
     return j->at.seconds + train_now() - j->resumed_at;
@@ -179,7 +197,8 @@ static nilu_status keep_best(train_job *j)
     j->best_unsaved = true;
     j->best_at = j->at;
     j->best_at.seconds = seconds(j);
-    return train_copy_values(j->best, j->store, kinds);
+    NILU_TRY(train_copy_values(j->best, j->store, kinds));
+    return j->averages ? train_copy_values(j->best, j->averages, NILU_PARAMS) : NILU_OK;
 }
 
 static bool patience_is_over(const train_job *j)
@@ -197,6 +216,7 @@ static nilu_status end_epoch(train_job *j, double rate, bool *go_on)
     at->loss_sum = 0;
     at->loss_n = 0;
     if (j->judge) {
+        NILU_TRY(train_average(j));
         NILU_TRY(train_judge(j->judge, NILU_VALIDATION, &j->sums));
         e.validation = train_sums_scores(&j->sums, j->about);
         e.best = e.validation.loss < at->best_loss;

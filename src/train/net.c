@@ -30,12 +30,18 @@ static nilu_tensor *add_target(const train_net *net, nilu_graph *g, int64_t n)
     return nilu_input(g, target_name(net), NILU_F32, NILU_SHAPE(n, net->data->outputs));
 }
 
+static nilu_tensor *loss_of(const train_net *net, nilu_tensor *y, nilu_tensor *target)
+{
+    const nilu_xent_options o = {.smoothing = net->smoothing};
+    return net->smoothing > 0 ? nilu_softmax_xent(y, target, &o) : nilu_loss(net->loss, y, target);
+}
+
 /* The loss; of two labels that are mixed, share · loss(y, label) + (1 - share) · loss(y, other). */
 static nilu_tensor *add_loss(const train_net *net, nilu_graph *g, nilu_tensor *y, int64_t n)
 {
-    nilu_tensor *loss = nilu_loss(net->loss, y, add_target(net, g, n));
+    nilu_tensor *loss = loss_of(net, y, add_target(net, g, n));
     if (net->mixes && net->mode != TRAIN_JUDGE) {
-        nilu_tensor *other = nilu_loss(net->loss, y, nilu_input(g, MIXED_LABEL, NILU_I32, NILU_SHAPE(n)));
+        nilu_tensor *other = loss_of(net, y, nilu_input(g, MIXED_LABEL, NILU_I32, NILU_SHAPE(n)));
         loss = nilu_add(other, nilu_mul(nilu_input(g, MIXED_SHARE, NILU_F32, NILU_SCALAR), nilu_sub(loss, other)));
     }
     return nilu_named(loss, "loss");
@@ -68,7 +74,8 @@ static nilu_status build(const train_net *net, nilu_graph *g, int64_t n, nilu_pl
 {
     nilu_tensor *x = NULL, *y = NULL, *fetch[2] = {NULL, NULL};
     NILU_TRY(add_input(net, g, n, &x));
-    NILU_TRY(nilu_model_build(net->model, x, net->data->outputs, net->mode == TRAIN_LEARN || net->mode == TRAIN_WATCH, &y));
+    NILU_TRY(nilu_model_build(net->model, train_views(net, x), net->data->outputs, net->mode == TRAIN_LEARN || net->mode == TRAIN_WATCH, &y));
+    y = train_views_mean(net, y, n);
     if (net->mode == TRAIN_SAY) {
         fetch[0] = said(net, y);
         NILU_TRY(all_there(net, g));
@@ -136,7 +143,9 @@ nilu_status train_net_feed(const train_net *net, nilu_plan *plan, const train_ba
 
 void train_net_clear(train_net *net)
 {
-    for (int i = 0; i < net->plans; i++)
+    for (int i = 0; i < net->plans; i++) {
         nilu_plan_free(net->plan[i].plan);
-    net->plans = 0;
+        net->plan[i] = (struct train_sized){0};
+    }
+    net->plans = net->oldest = 0;
 }

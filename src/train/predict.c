@@ -48,6 +48,20 @@ void nilu_predictor_free(nilu_predictor *p)
     base_free(nl, p);
 }
 
+nilu_status nilu_predictor_views(nilu_predictor *p, nilu_views views)
+{
+    if (!nilu_views_name((int)views))
+        return base_fail(p->nl, NILU_E_USAGE, N_("nilu_predictor_views: %d is no kind of views; use NILU_VIEWS_ONE, _FLIP or _FLIP_SHIFT"), (int)views);
+    if (views != NILU_VIEWS_ONE && p->about->height == 0)
+        return base_fail(p->nl, NILU_E_DATA, N_("%s: its samples are no pictures, so that they cannot be mirrored"), p->about->name);
+    if (views != p->say.views) {
+        train_net_clear(&p->judge);
+        train_net_clear(&p->say);
+    }
+    p->judge.views = p->say.views = views;
+    return NILU_OK;
+}
+
 /* ---- judging */
 
 static bool known(const nilu_predictor *p, int64_t i)

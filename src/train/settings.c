@@ -86,7 +86,7 @@ static void merge_optimizer(nilu_optimizer_options *o, const nilu_optimizer_opti
         offsetof(nilu_optimizer_options, lr),    offsetof(nilu_optimizer_options, momentum),  offsetof(nilu_optimizer_options, beta1),
         offsetof(nilu_optimizer_options, beta2), offsetof(nilu_optimizer_options, eps),       offsetof(nilu_optimizer_options, decay),
         offsetof(nilu_optimizer_options, rho),   offsetof(nilu_optimizer_options, side_lr),   offsetof(nilu_optimizer_options, clip_value),
-        offsetof(nilu_optimizer_options, clip_norm)};
+        offsetof(nilu_optimizer_options, clip_norm), offsetof(nilu_optimizer_options, ema)};
     bool other = o->name && wish->name && strcmp(o->name, wish->name) != 0; /* whose numbers are for another rule */
     for (size_t i = 0; i < COUNT(reals) && !other; i++) {
         double *own = (double *)((char *)o + reals[i]);
@@ -157,6 +157,11 @@ nilu_status train_resolve(nilu *nl, const nilu_model *model, const nilu_data *da
     NILU_TRY(check(nl, &o));
     NILU_TRY(data_augment_read(nl, data, o.augment, &augment));
     NILU_TRY(train_loss(nl, d, o.loss ? o.loss : wish->loss, &o.loss));
+    o.label_smoothing = either(either(o.label_smoothing, wish->label_smoothing), 0);
+    if (!(o.label_smoothing >= 0 && o.label_smoothing < 1))
+        return base_fail(nl, NILU_E_USAGE, N_("training: label_smoothing is %g; give a number from 0 to below 1"), o.label_smoothing);
+    if (o.label_smoothing > 0 && strcmp(o.loss, "cross_entropy") != 0)
+        return base_fail(nl, NILU_E_USAGE, N_("training: label_smoothing is for the loss cross_entropy, not for %s; leave it out"), o.loss);
     if (n == 0)
         return base_fail(nl, NILU_E_DATA, N_("%s: its training part is empty; hold out less for validation and test"), d->name);
     if (!o.batch)

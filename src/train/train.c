@@ -27,9 +27,12 @@ static nilu_status start_job(train_job *j, nilu_store *store)
                          .loss = o->loss,
                          .optimizer = &o->optimizer,
                          .mode = TRAIN_LEARN,
+                         .smoothing = o->label_smoothing,
                          .bf16 = o->bf16,
                          .mixes = train_mixes(j->data, o->augment),
                          .complete = store != NULL};
+    if (o->optimizer.ema > 0 && !(j->averages = nilu_store_new(j->nl)))
+        return NILU_E_NO_MEMORY;
     NILU_TRY(train_net_plan(&j->net, o->batch, &plan));
     if (!j->told->on_profile)
         return NILU_OK;
@@ -43,7 +46,7 @@ static nilu_status start_loop(train_job *j)
 {
     const nilu_run_info *i = j->info;
     if (j->about->count[NILU_VALIDATION]) {
-        NILU_TRY(nilu_predictor_new(j->nl, j->model, j->store, j->data, i->options.loss, &j->judge));
+        NILU_TRY(nilu_predictor_new(j->nl, j->model, j->averages ? j->averages : j->store, j->data, i->options.loss, &j->judge));
         NILU_TRY(train_sums_new(j->nl, j->about, false, &j->sums));
     }
     return train_loader_start(j->data, i->seed, i->options.batch, j->at.epoch, j->at.batch, i->options.augment, &j->loader);
@@ -85,6 +88,7 @@ static void free_job(train_job *j)
     base_free(j->nl, j->profile);
     train_sums_free(j->nl, &j->sums);
     nilu_store_free(j->best);
+    nilu_store_free(j->averages);
     nilu_store_free(j->store);
     record_close(&j->folder);
 }
@@ -142,6 +146,12 @@ static nilu_status note_result(train_job *j, const nilu_train_result *r)
 
 static nilu_status finish(train_job *j, nilu_train_result *r)
 {
+    if (j->averages) { /* from here on the trained weights are not needed */
+        NILU_TRY(train_average(j));
+        NILU_TRY(train_copy_values(j->store, j->averages, NILU_PARAMS));
+        nilu_predictor_free(j->judge);
+        j->judge = NULL;
+    }
     if (j->best)
         NILU_TRY(train_copy_values(j->store, j->best, NILU_PARAMS));
     fill_result(j, r);

@@ -35,6 +35,8 @@ typedef struct train_net {
     const char *loss;
     const nilu_optimizer_options *optimizer; /* to learn with */
     train_mode mode;
+    double smoothing; /* of the labels, to learn with */
+    nilu_views views; /* to judge and say with */
     bool bf16;     /* products learn in bf16; judging and saying are always f32 */
     bool complete; /* the store must have every value already */
     bool mixes;    /* learns from pairs of labels: train_mixes */
@@ -48,6 +50,9 @@ typedef struct train_net {
 /* The model for training on n samples, up to the loss, in `g`. */
 nilu_status train_net_build(const train_net *net, nilu_graph *g, int64_t n, nilu_tensor **loss);
 nilu_status train_net_plan(train_net *net, int64_t n, nilu_plan **plan);
+/* train/views.c: samples [n, ..] as a batch of all their views, and the mean of what was said of each: [views n, k] -> [n, k]. */
+nilu_tensor *train_views(const train_net *net, nilu_tensor *x);
+nilu_tensor *train_views_mean(const train_net *net, nilu_tensor *y, int64_t n);
 void train_net_clear(train_net *net);
 
 /* ---- samples in memory: train/loader.c */
@@ -187,6 +192,7 @@ typedef struct train_job {
     const nilu_train_options *told; /* by the caller: callbacks, stop, how often to write */
     nilu_run_info *info;            /* settings as resolved */
     nilu_store *store, *best;       /* best: NULL: none yet, or no validation part */
+    nilu_store *averages;           /* what is judged and kept where optimizer.ema is set; else NULL */
     train_net net;
     nilu_predictor *judge;
     train_sums sums;
@@ -212,6 +218,8 @@ typedef struct train_job {
 double train_now(void);
 /* From where `at` says to the end, whichever it is; not a step if not go_on. */
 nilu_status train_loop(train_job *j, bool go_on);
+/* Brings the averages up to date, where there are any. */
+nilu_status train_average(train_job *j);
 nilu_status train_copy_values(nilu_store *to, const nilu_store *from, unsigned kinds);
 
 #endif
