@@ -140,6 +140,7 @@ nilu_status nn_layer_read(nilu_model *m, const nn_words *words, const char *wher
 
 /* ---- layers for pictures: pictures.c */
 nilu_tensor *nn_conv(const nn_site *s);
+nilu_tensor *nn_whiten(const nn_site *s);
 nilu_tensor *nn_pool(const nn_site *s);
 nilu_tensor *nn_adaptive(const nn_site *s);
 nilu_tensor *nn_upsample(const nn_site *s);

@@ -89,6 +89,29 @@ nilu_tensor *nn_conv(const nn_site *s)
     return y;
 }
 
+/* Its filters are not learnt: the training sets them by the pictures that it is given. */
+nilu_tensor *nn_whiten(const nn_site *s)
+{
+    const nn_value *v = s->layer->value; /* filters, kernel */
+    const int64_t filters = (int64_t)v[0].number, kernel = (int64_t)v[1].number;
+    nilu_tensor *x = picture(s);
+    if (!x)
+        return NULL;
+    const int64_t each = x->shape.dim[1], fan_in = each * kernel * kernel;
+    if (filters % 2 || filters > 2 * fan_in) {
+        graph_fail(s->g, NILU_E_MODEL, N_("%s: %s: %lld filters; there can be any even number of them up to %lld, two for each direction of a patch"),
+                   s->layer->where, s->layer->name, (long long)filters, (long long)(2 * fan_in));
+        return NULL;
+    }
+    nilu_scope_push(s->g, s->layer->name);
+    nilu_tensor *weight = nilu_param(s->g, "weight", x->dtype, NILU_SHAPE(filters, each, kernel, kernel),
+                                     (nilu_init){NILU_INIT_NORMAL, 0, sqrt(1.0 / (double)fan_in)});
+    nilu_tensor *bias = nilu_param(s->g, "bias", x->dtype, NILU_SHAPE(filters), (nilu_init){NILU_INIT_CONSTANT, 0, 0});
+    nilu_tensor *y = nilu_add(nilu_conv(x, nilu_stop_gradient(weight), NULL), nilu_reshape(bias, NILU_SHAPE(filters, 1, 1)));
+    nilu_scope_pop(s->g);
+    return nilu_named(y, s->layer->name);
+}
+
 /* ---- pools */
 
 nilu_tensor *nn_pool(const nn_site *s)

@@ -18,6 +18,8 @@ static nilu_status start_job(train_job *j, nilu_store *store)
     j->store = store ? store : nilu_store_new(j->nl);
     if (!j->store)
         return NILU_E_NO_MEMORY;
+    if (!store)
+        NILU_TRY(train_whiten(j->nl, j->model, j->data, j->store));
     j->epoch_steps = train_epoch_steps(j->about, o);
     j->steps = train_steps(j->about, o);
     j->net = (train_net){.nl = j->nl,

@@ -183,6 +183,13 @@ typedef struct train_survey {
 nilu_status train_survey_take(nilu_data *data, int64_t cells, train_survey *s);
 void train_survey_alarms(const nilu_data_info *data, const train_survey *s, void (*tell)(void *user, const nilu_alarm *a), void *user);
 
+/* ---- whitening: train/whiten.c */
+/* Sets the filters of the model's layers `whiten` in the store, by the training part. */
+nilu_status train_whiten(nilu *nl, const nilu_model *m, nilu_data *data, nilu_store *store);
+/* Eigenvalues of the symmetric a [n, n], the largest first, and in the rows of `vector` [n, n] their unit vectors, each with
+ * its largest number positive; `a` is overwritten. Method of Jacobi (1846). */
+void train_eigen(int n, double *a, double *value, double *vector);
+
 /* ---- a training that is under way: train/loop.c */
 typedef struct train_job {
     nilu *nl;

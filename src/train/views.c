@@ -9,10 +9,10 @@ const char *nilu_views_name(int i)
     return i >= 0 && i < (int)COUNT(names) ? names[i] : NULL;
 }
 
-/* x [n, h, w, c] moved down and right by `by` places; the edge is repeated. */
-static nilu_tensor *moved(nilu_tensor *x, int by)
+/* x moved down and right by `by` places, of axes `rows` and the next; the edge is repeated. */
+static nilu_tensor *moved(nilu_tensor *x, int rows, int by)
 {
-    for (int axis = 1; axis <= 2 && x; axis++) {
+    for (int axis = rows; axis <= rows + 1 && x; axis++) {
         const int64_t n = x->shape.dim[axis];
         x = nilu_pad_mode(x, axis, by > 0, by < 0, NILU_PAD_REPLICATE);
         x = nilu_slice(x, axis, by < 0, by < 0 ? n + 1 : n, 1);
@@ -27,12 +27,14 @@ nilu_tensor *train_views(const train_net *net, nilu_tensor *x)
     int n = 0;
     if (net->views == NILU_VIEWS_ONE || !x)
         return x;
-    nilu_shape given = x->shape; /* samples are rows of places, each with its channels, whatever the model calls them */
-    view[n++] = nilu_reshape(x, NILU_SHAPE(given.dim[0], d->height, d->width, d->channels));
+    nilu_shape given = x->shape; /* a sample is what the data say, whatever the model calls it */
+    const int rows = d->planes ? 2 : 1;
+    view[n++] = nilu_reshape(x, d->planes ? NILU_SHAPE(given.dim[0], d->channels, d->height, d->width)
+                                          : NILU_SHAPE(given.dim[0], d->height, d->width, d->channels));
     for (int by = -1; by <= 1 && net->views == NILU_VIEWS_FLIP_SHIFT; by += 2)
-        view[n++] = moved(view[0], by);
+        view[n++] = moved(view[0], rows, by);
     for (int i = 0, plain = n; i < plain; i++)
-        view[n++] = nilu_flip(view[i], NILU_AXES(2));
+        view[n++] = nilu_flip(view[i], NILU_AXES(rows + 1));
     given.dim[0] *= n;
     return nilu_reshape(nilu_concat(n, view, 0), given);
 }
