@@ -9,6 +9,10 @@ the data and judging the test set, and the difference from the defaults seed by 
 as JSON. MNIST in half the time, and with bf16:
 
     bench/seeds.py MNIST --with "-e 7 -b 256 -l 0.005" --with "--precision bf16"
+
+A small convolutional net:
+
+    bench/seeds.py MNIST --with "--model mnist_fast --augment \"translate 2\" --validation 0 --no-alarms --snapshots 0"
 """
 import argparse
 import json

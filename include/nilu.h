@@ -481,7 +481,7 @@ typedef struct nilu_model_training {
 /* A model from a YAML file, from YAML text (`name` stands for the file in errors), or from a chain of layers on one line,
  * separated by commas: "512 relu, dropout 0.2, 512 relu". A layer is written `kind arguments key=value …`; a number alone
  * means dense. Kinds: dense UNITS [ACTIVATION] [init=NAME] [bias=false], dropout RATE, flatten, every activation
- * (leaky_relu SLOPE, elu ALPHA), add, mul, concat; layers for pictures: conv FILTERS KERNEL [ACTIVATION] [stride=1]
+ * (leaky_relu SLOPE, elu ALPHA), scale FACTOR, add, mul, concat; layers for pictures: conv FILTERS KERNEL [ACTIVATION] [stride=1]
  * [padding=0 or same] [dilation=1] [groups=1] [init=NAME] [bias=false], whiten FILTERS KERNEL (a convolution whose
  * filters nilu_train sets once: the main directions of the training pictures' patches, to variance 1, and their opposites), pool max|avg KERNEL|global [stride=KERNEL]
  * [padding=0], adaptive_pool max|avg SIZE, upsample FACTOR [nearest|linear|corners], pad PLACES

@@ -12,6 +12,8 @@ static const struct {
 } known[] = {
     {"lenet5", {3, {1, 28, 28}}, 10, 61706},
     {"cnn28", {3, {1, 28, 28}}, 10, 1199882},
+    {"mnist_fast", {3, {1, 28, 28}}, 10, 29434},
+    {"cifar_fast", {3, {3, 32, 32}}, 10, 1122914},    /* without the filters of its first layer, which are not learnt */
     {"resnet20", {3, {3, 32, 32}}, 10, 272474},       /* 0.27 M in table 6 of the paper */
     {"resnet18_32", {3, {3, 32, 32}}, 10, 11173962},
     {"resnet18", {3, {3, 224, 224}}, 1000, 11689512}, /* these four as torchvision counts them */

@@ -61,6 +61,11 @@ static nilu_tensor *merge(const nn_site *s, nilu_tensor *(*op)(nilu_tensor *, ni
     return nilu_named(y, s->layer->name);
 }
 
+static nilu_tensor *scale(const nn_site *s)
+{
+    return nilu_named(nilu_scale(s->in[0], s->layer->value[0].number), s->layer->name);
+}
+
 static nilu_tensor *add(const nn_site *s)
 {
     return merge(s, nilu_add);
@@ -90,6 +95,7 @@ static const nn_kind kinds[] = {
      .example = "512", .build = dense},
     {"dropout", "dropout", {{"rate", ARG_REAL, .required = true, .low = 0, .high = 1}}, .example = "0.2", .build = dropout},
     {"flatten", "flatten", .build = flatten},
+    {"scale", "scale", {{"factor", ARG_REAL, .required = true, .low = -MOST, .high = MOST}}, .example = "0.1", .build = scale},
     {"add", "add", .merges = true, .build = add},
     {"mul", "mul", .merges = true, .build = mul},
     {"concat", "concat", .merges = true, .build = concat},
