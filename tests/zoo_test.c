@@ -13,6 +13,7 @@ static const struct {
     {"lenet5", {3, {1, 28, 28}}, 10, 61706},
     {"cnn28", {3, {1, 28, 28}}, 10, 1199882},
     {"mnist_fast", {3, {1, 28, 28}}, 10, 29434},
+    {"cifar_quick", {3, {3, 32, 32}}, 10, 294818},
     {"cifar_fast", {3, {3, 32, 32}}, 10, 1122914},    /* without the filters of its first layer, which are not learnt */
     {"resnet20", {3, {3, 32, 32}}, 10, 272474},       /* 0.27 M in table 6 of the paper */
     {"resnet18_32", {3, {3, 32, 32}}, 10, 11173962},

@@ -9,6 +9,7 @@ static const nilu_known_model models[] = {
     {"lenet5", N_("28 x 28, 62 thousand parameters (LeCun 1998)")},
     {"cnn28", N_("28 x 28, 1.2 million parameters: two convolutions, a pool, two dense layers")},
     {"mnist_fast", N_("28 x 28, 29 thousand parameters, learnt in little time")},
+    {"cifar_quick", N_("32 x 32, 0.29 million parameters: cifar_fast with fewer filters")},
     {"cifar_fast", N_("32 x 32, 1.1 million parameters, learnt in little time: a first layer that whitens, Muon")},
     {"resnet20", N_("32 x 32, 0.27 million parameters (He 2015)")},
     {"resnet18_32", N_("32 x 32, 11.2 million parameters: resnet18 without its early strides")},
