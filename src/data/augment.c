@@ -22,10 +22,10 @@ bool data_augment_changes(const data_augment *a)
     return a->flip || a->shift || a->cutout || a->colour > 0;
 }
 
-int64_t data_augment_room(const nilu_data *d, const data_augment *a)
+int64_t data_augment_room(const nilu_data *d)
 {
     const canvas c = canvas_of(d);
-    return d->info.features + (int64_t)(c.width + 2 * a->shift) * c.size;
+    return d->info.features + (int64_t)c.width * c.size;
 }
 
 /* 0 .. n-1 */
@@ -42,23 +42,26 @@ static int reflected(int i, int n)
     return i < n ? i : 2 * n - 2 - i;
 }
 
-/* A row with `shift` pixels more on either side. */
-static void widen(const data_augment *a, const canvas *c, const float *restrict row, float *restrict line)
+/* Pixel x of the row becomes its pixel x + right; beyond its end it is reflected, or the mean. */
+static void shift_row(const canvas *c, const float *restrict row, int right, bool reflect, float *restrict to)
 {
-    const int n = c->width, size = c->size, all = n + 2 * a->shift;
-    memcpy(line + a->shift * size, row, (size_t)(n * size) * sizeof *row);
-    for (int x = 0; x < all; x++) {
-        if (x == a->shift)
-            x += n;
-        for (int k = 0; k < size && x < all; k++)
-            line[x * size + k] = a->reflect ? row[reflected(x - a->shift, n) * size + k] : 0;
+    const int n = c->width, size = c->size, away = right < 0 ? -right : right, left = n - away;
+    memcpy(to + (right < 0 ? away * size : 0), row + (right > 0 ? away * size : 0), (size_t)(left * size) * sizeof *to);
+    for (int i = 0; i < away; i++) {
+        const int at = right < 0 ? i : left + i, from = right < 0 ? away - i : n - 2 - i;
+        for (int k = 0; k < size; k++)
+            to[at * size + k] = reflect ? row[from * size + k] : 0;
     }
 }
 
 static void mirror_row(const float *restrict row, const canvas *c, float *restrict to)
 {
     const int n = c->width, size = c->size;
-    for (int x = 0; x < n && size == 1; x++)
+    int done = 0;
+    for (; size == 1 && done + 8 <= n; done += 8)
+        for (int k = 0; k < 8; k++) /* a fixed number: vectors */
+            to[done + k] = row[n - 1 - done - k];
+    for (int x = done; x < n && size == 1; x++)
         to[x] = row[n - 1 - x];
     for (int x = 0; x < n && size > 1; x++)
         for (int k = 0; k < size; k++)
@@ -76,14 +79,13 @@ static void shift_picture(const data_augment *a, const canvas *c, int down, int 
                 continue;
             }
             const float *source = from + row * (size_t)reflected(y + down, c->height);
-            if (a->shift) {
-                widen(a, c, source, line);
-                source = line + (a->shift + right) * c->size;
+            if (!mirror) {
+                shift_row(c, source, right, a->reflect, to);
+                continue;
             }
-            if (mirror)
-                mirror_row(source, c, to);
-            else
-                memcpy(to, source, row * sizeof *to);
+            if (right)
+                shift_row(c, source, right, a->reflect, line);
+            mirror_row(right ? line : source, c, to);
         }
 }
 
@@ -121,46 +123,46 @@ static float clip(float v)
     return v < 0 ? 0 : v > 1 ? 1 : v;
 }
 
+/* x = a x + b, and where it is light cut off; in blocks of a fixed length, which become vectors. */
+static void map(float *restrict x, int64_t n, float a, float b, bool cut)
+{
+    enum { BLOCK = 16 };
+    int64_t j = 0;
+    for (; j + BLOCK <= n && cut; j += BLOCK)
+        for (int k = 0; k < BLOCK; k++)
+            x[j + k] = clip(x[j + k] * a + b);
+    for (; j + BLOCK <= n; j += BLOCK)
+        for (int k = 0; k < BLOCK; k++)
+            x[j + k] = x[j + k] * a + b;
+    for (; j < n; j++)
+        x[j] = cut ? clip(x[j] * a + b) : x[j] * a + b;
+}
+
 static float grey_of(const light *l, const float *x)
 {
     return l->channels == 3 ? 0.299f * x[0] + 0.587f * x[l->plane] + 0.114f * x[2 * l->plane] : x[0];
 }
 
-/* From what a network reads, and back to it: n numbers, of which `each` that follow each other have one mean. */
-static void shown(const light *l, int64_t n, float *x)
-{
-    const data_scale *s = l->scale;
-    for (int64_t k = 0; k < n / s->each; k++)
-        for (int64_t j = k * s->each; j < (k + 1) * s->each; j++)
-            x[j] = (float)((x[j] * s->std[k] + s->mean[k] - l->black) / l->range);
-}
-
-static void scaled(const light *l, int64_t n, float *x)
-{
-    const data_scale *s = l->scale;
-    for (int64_t k = 0; k < n / s->each; k++)
-        for (int64_t j = k * s->each; j < (k + 1) * s->each; j++)
-            x[j] = s->std[k] > 0 ? (float)((x[j] * l->range + l->black - s->mean[k]) / s->std[k]) : 0;
-}
-
 static void relight(const light *l, int64_t n, float brightness, float contrast, float saturation, float *x)
 {
-    const int64_t pixels = n / l->channels;
+    const data_scale *s = l->scale;
+    const int64_t pixels = n / l->channels, each = s->each;
     double sum = 0;
-    shown(l, n, x);
-    for (int64_t j = 0; j < n; j++)
-        x[j] = clip(x[j] * brightness);
+    for (int64_t k = 0; k < n / each; k++)
+        map(x + k * each, each, (float)(s->std[k] / l->range) * brightness,
+            (float)((s->mean[k] - l->black) / l->range) * brightness, true);
     for (int64_t i = 0; i < pixels; i++)
         sum += grey_of(l, x + i * l->pixel);
-    const float middle = (float)(sum / (double)pixels);
-    for (int64_t j = 0; j < n; j++)
-        x[j] = clip(x[j] * contrast + middle * (1 - contrast));
+    map(x, n, contrast, (float)(sum / (double)pixels) * (1 - contrast), true);
     for (int64_t i = 0; i < pixels && l->channels == 3; i++) {
-        float *at = x + i * l->pixel, grey = grey_of(l, at);
+        float *at = x + i * l->pixel, grey = grey_of(l, at) * (1 - saturation);
         for (int c = 0; c < 3; c++)
-            at[c * l->plane] = clip(at[c * l->plane] * saturation + grey * (1 - saturation));
+            at[c * l->plane] = clip(at[c * l->plane] * saturation + grey);
     }
-    scaled(l, n, x);
+    for (int64_t k = 0; k < n / each; k++) {
+        const double std = s->std[k];
+        map(x + k * each, each, std > 0 ? (float)(l->range / std) : 0, std > 0 ? (float)((l->black - s->mean[k]) / std) : 0, false);
+    }
 }
 
 static light light_of(const nilu_data *d)

@@ -22,7 +22,7 @@ nilu_status data_augment_read(nilu *nl, const nilu_data *data, const char *text,
 /* Does it change pictures one by one? */
 bool data_augment_changes(const data_augment *a);
 /* Numbers of room that it takes. */
-int64_t data_augment_room(const nilu_data *d, const data_augment *a);
+int64_t data_augment_room(const nilu_data *d);
 /* Changes n samples x [n, features] in place, which are index[n] of the training part. */
 void data_augment_batch(const nilu_data *d, const data_augment *a, uint64_t seed, int64_t epoch, const int64_t *index,
                         int64_t n, float *x, float *room);

@@ -41,6 +41,18 @@ void data_scale_numbers(const data_scale *s, int64_t first, int64_t n, const dou
     }
 }
 
+/* In blocks of a fixed length, which compilers make vectors of where they are not told to spend room. */
+static void scale_run(const unsigned char *restrict v, int64_t n, float a, float b, float *restrict x)
+{
+    enum { BLOCK = 16 };
+    int64_t j = 0;
+    for (; j + BLOCK <= n; j += BLOCK)
+        for (int k = 0; k < BLOCK; k++)
+            x[j + k] = (float)v[j + k] * a + b;
+    for (; j < n; j++)
+        x[j] = (float)v[j] * a + b;
+}
+
 void data_scale_bytes(const data_scale *s, const unsigned char *v, float *restrict x)
 {
     const float *restrict factor = s->factor, *restrict shift = s->shift;
@@ -50,11 +62,8 @@ void data_scale_bytes(const data_scale *s, const unsigned char *v, float *restri
             x[j] = (float)v[j] * factor[j] + shift[j];
         return;
     }
-    for (int64_t first = 0; first < n; first += each) {
-        float a = *factor++, b = *shift++;
-        for (int64_t j = first; j < first + each; j++)
-            x[j] = (float)v[j] * a + b;
-    }
+    for (int64_t first = 0; first < n; first += each)
+        scale_run(v + first, each, *factor++, *shift++, x + first);
 }
 
 nilu_status data_scale_row(const data_scale *s, const data_array *a, int64_t row, float *x, char fault[DATA_FAULT])

@@ -174,7 +174,7 @@ nilu_status train_loader_start(nilu_data *data, uint64_t seed, int64_t size, int
     for (int i = 0; i < l->slots; i++) {
         NILU_TRY(train_batch_new(data->nl, info, size, &l->slot[i]));
         l->room[i] = data_augment_changes(&l->augment)
-                         ? base_calloc(data->nl, (size_t)data_augment_room(data, &l->augment), sizeof(float))
+                         ? base_calloc(data->nl, (size_t)data_augment_room(data), sizeof(float))
                          : NULL;
         if (!l->room[i] && data_augment_changes(&l->augment))
             return NILU_E_NO_MEMORY;
