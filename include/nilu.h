@@ -1152,6 +1152,9 @@ typedef enum nilu_method {
     NILU_INTEGRATED,     /* integrated gradients from the baseline (Sundararajan, Taly, Yan 2017): to gap(x) - gap(baseline) */
     NILU_LRP,            /* layer-wise relevance propagation, epsilon rule (Bach et al. 2015): to the gap, biases' share apart */
     NILU_OCCLUSION,      /* gap(x) - gap(x with this feature restored to the baseline), each one run; need not add up */
+    NILU_SALIENCY,       /* |d gap/dx| (Simonyan, Vedaldi, Zisserman 2014); a slope and no part */
+    NILU_SMOOTH,         /* SmoothGrad: d gap/dx, the mean over noisy copies of x (Smilkov et al. 2017); likewise */
+    NILU_GRAD_CAM,       /* where a layer's maps were open, by the mean error of each (Selvaraju et al. 2017); likewise */
     NILU_METHODS
 } nilu_method;
 NILU_API const char *nilu_method_name(int i); /* NULL past the last; static text */
@@ -1162,8 +1165,14 @@ typedef struct nilu_attribute_options {
     int steps;             /* points of the Gauss-Legendre sum on the way from the baseline, 1 to 4096 */
     double epsilon;        /* of LRP */
     const float *baseline; /* [features], copied: a sample that says nothing, such as the mean of the training part; NULL: 0 */
+    int copies;            /* of SmoothGrad, 1 or more */
+    double noise;          /* their noise's deviation, as a share of x's largest number less its smallest */
+    uint64_t seed;         /* of that noise: copy c, feature i has normal number c * features + i of stream "smooth_grad" */
+    const char *layer;     /* of Grad-CAM, by its name in the model; NULL: the last that gives maps */
+    int height, width, channels; /* of pictures, for Grad-CAM: features = height * width * channels in this order; 0: none */
+    bool planes;           /* the order is channels, height, width instead */
 } nilu_attribute_options;
-#define NILU_ATTRIBUTE_DEFAULT {sizeof(nilu_attribute_options), NILU_F32, 32, 1e-9, NULL}
+#define NILU_ATTRIBUTE_DEFAULT {sizeof(nilu_attribute_options), NILU_F32, 32, 1e-9, NULL, 32, 0.15, 0, NULL, 0, 0, 0, false}
 
 typedef struct nilu_attribution {
     double gap, baseline_gap; /* of the sample, and of the baseline (integrated gradients; else 0) */
@@ -1234,6 +1243,65 @@ NILU_API nilu_status nilu_inquiry_look(nilu_inquiry *q, nilu_part part, int64_t 
 NILU_API nilu_status nilu_inquiry_lesson(nilu_inquiry *q, nilu_lesson **lesson);
 /* What is seen on average, [features]: the mean over the training part. Worked out at the first call; owned by the inquiry. */
 NILU_API nilu_status nilu_inquiry_mean(nilu_inquiry *q, const double **mean);
+
+/* ---- forensics: the error changes the picture -----------------------------------------------------------------------------
+ * A dream climbs: the picture follows the gradient of what a layer says about it (Mordvintsev, Olah, Tyka 2015), step by
+ * step, in octaves from coarse to fine. The network's weights are copied, and a hash shows that they stayed what they were.
+ * The same seed gives the same bytes, whatever the threads. */
+
+typedef struct nilu_dream_options {
+    size_t size;       /* sizeof(nilu_dream_options) */
+    const char *layer; /* by its name in the model; NULL: the answer, one logit a class */
+    int steps;         /* in each octave, 1 or more */
+    int octaves;       /* sizes that the picture is dreamt in, 1 to 16; the last is its own */
+    double scale;      /* between them, above 1, to 16 */
+    double rate;       /* mean change of a pixel in a step, as a share of white: above 0, to 1 */
+    double smooth;     /* octaves of frequency in the gradient weigh 2^-smooth of the next coarser one: 0 to 8 */
+    double noise;      /* deviation of the noise that a picture starts as, as a share of white */
+    int jitter;        /* pixels that it is rolled by at most before a step, anew each time */
+    uint64_t seed;     /* of noise and jitter */
+    bool (*progress)(void *user, double share); /* told after each step how much is done; returns false to stop
+                                                   (NILU_E_CANCELLED). May be NULL */
+    void *user;
+} nilu_dream_options;
+#define NILU_DREAM_DEFAULT {sizeof(nilu_dream_options), NULL, 32, 3, 1.4, 0.02, 0.7, 0.02, 2, 0, NULL, NULL}
+
+typedef struct nilu_dream_result {
+    int height, width, channels;
+    const unsigned char *pixels; /* [height][width][channels], until the next dream */
+    int64_t steps, rose;         /* of these steps raised what they climb; the others were taken back */
+    double before, after;        /* what was climbed, at the first step and behind the last */
+    char weights[65];            /* SHA-256 of all weights afterwards, as nilu_store_hash gives it */
+} nilu_dream_result;
+
+typedef struct nilu_dream nilu_dream;
+/* Plans for a layer of an inquiry's network, on pictures; the inquiry is used until nilu_dream_free. Errors: NAME (no such
+ * layer), UNSUPPORTED (no pictures), USAGE. */
+NILU_API nilu_status nilu_dream_open(nilu *nl, nilu_inquiry *q, const nilu_dream_options *options, nilu_dream **dream);
+NILU_API void nilu_dream_free(nilu_dream *dream);
+NILU_API int64_t nilu_dream_channels(const nilu_dream *dream); /* of the layer; neurons, of a dense one */
+/* Does the layer read pictures of any size? Else only those of the training's. */
+NILU_API bool nilu_dream_any_size(const nilu_dream *dream);
+/* Dreams of n channels (0: of the whole layer: half the mean square of what it gives; else the sum of the means of what
+ * their function reads), on a picture [height][width][channels], or from noise where it is NULL. height, width 0: the
+ * training's. RANGE for a channel that there is not, or a size that the layer does not read; VERIFY if a weight changed. */
+NILU_API nilu_status nilu_dream_of(nilu_dream *dream, int n, const int64_t *channel, const unsigned char *picture, int height,
+                                   int width, nilu_dream_result *out);
+
+/* The smallest change, by its length, that was found to turn the answer about a picture to class `to`. */
+typedef struct nilu_acquittal {
+    bool found;            /* false: nothing between black and white turned it */
+    unsigned char *pixels; /* [height][width][channels]: the picture then */
+    int said;              /* the answer before */
+    double before, after;  /* logit of `to` less that of the strongest other class; after: of the bytes in `pixels` */
+    double distance;       /* length of the change, 1 being one channel's way from black to white */
+    int most;              /* largest change of a byte */
+    int64_t changed;       /* pixels */
+} nilu_acquittal;
+/* `picture` [height][width][channels] is of the training's size. out->pixels is freed by nilu_acquittal_free. Errors: RANGE
+ * (no such class), USAGE (the answer is that class already), UNSUPPORTED (no classes, or no pictures). */
+NILU_API nilu_status nilu_acquit(nilu *nl, nilu_inquiry *q, const unsigned char *picture, int to, nilu_acquittal *out);
+NILU_API void nilu_acquittal_free(nilu *nl, nilu_acquittal *acquittal);
 
 /* An accusation, and the trial of it: something is changed in the net or the sample, and the answer is recomputed. The slope
  * names suspects; what convicts is the measured change. */

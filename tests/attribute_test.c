@@ -165,15 +165,15 @@ static void parts_add_up(void **state)
         nilu_attribution sum;
         for (int i = 0; i < 7; i++)
             x[i] = (float)base_normal((base_key){9, (uint64_t)c}, (uint64_t)i);
-        for (int m = 0; m < NILU_METHODS; m++) {
+        for (int m = 0; m < NILU_GRAD_CAM; m++) {
             assert_ok(nl, nilu_attribute(a, m, x, 2, 1, part[m], &sum));
-            static const double close[] = {1e-12, 1e-2, 1e-6, INFINITY}; /* a path over kinks converges slowly */
+            static const double close[] = {1e-12, 1e-2, 1e-6, INFINITY, INFINITY, INFINITY}; /* a path over kinks converges slowly */
             if (!(fabs(sum.residual) <= close[m] * fmax(fabs(sum.gap), 0.1)))
                 fail_msg("case %d, %s: gap %g, residual %g", c, nilu_method_name(m), sum.gap, sum.residual);
             /* against a rival is the same as one less the other */
             assert_ok(nl, nilu_attribute(a, m, x, 2, -1, one, NULL));
             assert_ok(nl, nilu_attribute(a, m, x, 1, -1, other, NULL));
-            for (int i = 0; i < 7; i++)
+            for (int i = 0; i < 7 && m != NILU_SALIENCY; i++)
                 assert_near(part[m][i], one[i] - other[i], 1e-6);
         }
         for (int i = 0; i < 7; i++) /* where nothing bends and nothing is added, relevance is gradient x input */
@@ -226,6 +226,101 @@ static void occlusion_is_measured(void **state)
     nilu_free(nl);
 }
 
+/* On maps, by what the methods say of themselves: the channel that alone is read, and slopes known by differences. */
+static void pictures_are_looked_at(void **state)
+{
+    (void)state;
+    static const char maps[] = "input: [2, 6, 5]\nlayers:\n- conv 3 3 relu padding=same name=c1\n- pool max 2 stride=1 name=p1\n"
+                               "- conv 4 2 name=c2\n- batchnorm name=n2\n- relu name=r2\n- pool avg global\n- dense 3 name=fc\n";
+    nilu *nl = support_context(1, NULL);
+    nilu_model *model;
+    nilu_plan *plan;
+    nilu_tensor *y;
+    nilu_attributor *a;
+    assert_ok(nl, nilu_model_from_text(nl, maps, "test", &model));
+    nilu_graph *g = nilu_graph_new(nl);
+    nilu_store *store = nilu_store_new(nl);
+    assert_ok(nl, nilu_model_build(model, nilu_input(g, "x", NILU_F32, NILU_SHAPE(1, 2, 6, 5)), 3, false, &y));
+    assert_ok(nl, nilu_compile(g, store, 1, &y, NULL, &plan));
+    nilu_plan_free(plan);
+    nilu_graph_free(g);
+    float x[60], moved[60];
+    double slope[60], smooth[60], sum[60] = {0}, cam[60], lrp[60], product[60];
+    nilu_attribution up, down;
+    nilu_attribute_options o = NILU_ATTRIBUTE_DEFAULT;
+    o.dtype = NILU_F64;
+    o.steps = 2;
+    o.copies = 5; /* more than a run has rows */
+    o.noise = 0.1;
+    o.seed = 3;
+    o.height = 6;
+    o.width = 5;
+    o.channels = 2;
+    o.planes = true;
+    float low = INFINITY, high = -INFINITY;
+    for (int i = 0; i < 60; i++) {
+        x[i] = (float)base_normal((base_key){11, 0}, (uint64_t)i);
+        low = fminf(low, x[i]);
+        high = fmaxf(high, x[i]);
+    }
+    assert_ok(nl, nilu_attributor_new(nl, model, store, 60, 3, &o, &a));
+    assert_ok(nl, nilu_attribute(a, NILU_SALIENCY, x, 1, 2, slope, NULL));
+    assert_ok(nl, nilu_attribute(a, NILU_LRP, x, 1, 2, lrp, NULL));
+    assert_ok(nl, nilu_attribute(a, NILU_GRADIENT_INPUT, x, 1, 2, product, NULL));
+    for (int i = 0; i < 60; i++) {
+        memcpy(moved, x, sizeof x);
+        moved[i] = x[i] + 0x1p-14f;
+        assert_ok(nl, nilu_attribute(a, NILU_SALIENCY, moved, 1, 2, cam, &up));
+        float above = moved[i];
+        moved[i] = x[i] - 0x1p-14f;
+        assert_ok(nl, nilu_attribute(a, NILU_SALIENCY, moved, 1, 2, cam, &down));
+        assert_near(slope[i], fabs((up.gap - down.gap) / ((double)above - (double)moved[i])), 1e-4);
+        assert_near(lrp[i], product[i], 1e-6); /* relu alone bends here, and what is added to sums is no relevance */
+    }
+    /* SmoothGrad: the mean over copies whose noise is said in nilu.h */
+    assert_ok(nl, nilu_attribute(a, NILU_SMOOTH, x, 1, 2, smooth, NULL));
+    for (int c = 0; c < 5; c++) {
+        double noisy[60];
+        for (int i = 0; i < 60; i++) {
+            noisy[i] = (double)x[i] + 0.1 * ((double)high - (double)low) * base_normal((base_key){3, base_hash_text("smooth_grad")}, (uint64_t)(c * 60 + i));
+            moved[i] = (float)noisy[i];
+        }
+        assert_ok(nl, nilu_attribute(a, NILU_GRADIENT_INPUT, moved, 1, 2, product, NULL));
+        for (int i = 0; i < 60; i++)
+            sum[i] += product[i] / (double)moved[i] / 5;
+    }
+    for (int i = 0; i < 60; i++)
+        assert_near(smooth[i], sum[i], 1e-4);
+    /* Grad-CAM of the layer before the mean over places: with all errors of a channel alike, it is the gap's own sum. */
+    assert_ok(nl, nilu_attribute(a, NILU_GRAD_CAM, x, 1, 2, cam, &up));
+    double total = 0;
+    for (int i = 0; i < 30; i++) {
+        assert_true(cam[i] >= 0);
+        assert_near(cam[i], cam[30 + i], 0); /* channels share a pixel's number */
+        total += cam[i];
+    }
+    assert_true(total > 0);
+    assert_ok(nl, nilu_attribute(a, NILU_GRAD_CAM, x, 2, 1, smooth, NULL)); /* what spoke against it is shown when that is asked */
+    int top = 0;
+    for (int i = 0; i < 30; i++)
+        top = cam[i] > cam[top] ? i : top;
+    assert_true(smooth[top] < cam[top]);
+    nilu_attributor_free(a);
+    o.layer = "fc";
+    assert_ok(nl, nilu_attributor_new(nl, model, store, 60, 3, &o, &a));
+    assert_int_equal(nilu_attribute(a, NILU_GRAD_CAM, x, 1, 2, cam, NULL), NILU_E_UNSUPPORTED);
+    assert_contains(nilu_errmsg(nl), "gives no maps");
+    nilu_attributor_free(a);
+    o.layer = "c9";
+    assert_ok(nl, nilu_attributor_new(nl, model, store, 60, 3, &o, &a));
+    assert_int_equal(nilu_attribute(a, NILU_GRAD_CAM, x, 1, 2, cam, NULL), NILU_E_NAME);
+    assert_contains(nilu_errmsg(nl), "c1, p1, c2, n2, r2");
+    nilu_attributor_free(a);
+    nilu_store_free(store);
+    nilu_model_free(model);
+    nilu_free(nl);
+}
+
 static nilu_status ask_all(nilu *nl, void *user)
 {
     const nilu_store *store = user;
@@ -238,7 +333,7 @@ static nilu_status ask_all(nilu *nl, void *user)
     nilu_status status = nilu_model_chain(nl, "9 relu", &model);
     if (status == NILU_OK)
         status = nilu_attributor_new(nl, model, store, 7, 4, &o, &a);
-    for (int m = 0; m < NILU_METHODS && status == NILU_OK; m++)
+    for (int m = 0; m < NILU_GRAD_CAM && status == NILU_OK; m++)
         status = nilu_attribute(a, m, x, 0, 1, part, NULL);
     nilu_attributor_free(a);
     nilu_model_free(model);
@@ -259,7 +354,7 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(captum_agrees), cmocka_unit_test(parts_add_up),
-                                       cmocka_unit_test(occlusion_is_measured),
+                                       cmocka_unit_test(occlusion_is_measured), cmocka_unit_test(pictures_are_looked_at),
                                        cmocka_unit_test(every_allocation_may_fail)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,6 +163,21 @@ has "layer,kind,rank,neuron,from,value,mended,ticket,amount,over_reaction,predic
 has "fc1,neuron,1,"
 try "eval by other data" "$nilu" eval things things.csv
 has "150 samples"
+try "a dream of a class" "$nilu" dream drawn --class 0 --steps 6 --octaves 2 --magnify 3 --out dream.png
+has "steps rose"
+has "before and after"
+try "  ... is the same for any number of threads" sh -c "'$nilu' dream drawn --class 0 --steps 6 --octaves 2 --magnify 3 --out again.png --threads 3 && cmp dream.png again.png"
+try "a film" "$nilu" dream drawn dream.png --layer fc1 --channel 0,2 --steps 2 --frames 2 --out film.png
+try "  ... a picture a frame" test -s film-0001.png -a -s film-0002.png
+try "dreams of all neurons" "$nilu" dream drawn --layer fc1 --each --steps 2
+try "an acquittal" sh -c "'$nilu' dream drawn --acquit 1 --sample train:0 --out turned.png || '$nilu' dream drawn --acquit 0 --sample train:0 --out turned.png"
+has "was read again"
+try "weights as pictures" "$nilu" dream drawn --filters fc1 --out weights.png --json
+has '"shown":4'
+try "what spoke for an answer, by every method" "$nilu" attribute drawn --by all --magnify 2 --out methods.png
+has "smooth_grad"
+try "what spoke for an answer about a table" "$nilu" attribute things --sample train:3 --by lrp
+has "parts add up to"
 try "explain" "$nilu" explain things --sample train:3
 has "guess - truth"
 try "explain a hidden neuron" "$nilu" explain things --sample train:3 --layer fc1 --neuron 2 --terms 2 --matrix --start gap
@@ -362,6 +377,18 @@ refuses 3 "is no run" "$nilu" eval pictures
 refuses 2 "RUN is missing" "$nilu" explain
 refuses 1 "there is no layer fc9; did you mean fc" "$nilu" explain things --layer fc9
 refuses 1 "there is no layer fc9" "$nilu" trace things --layer fc9
+refuses 1 "it has fc1" "$nilu" dream drawn --layer fc9 --out d.png
+refuses 3 "there is no 99" "$nilu" dream drawn --layer fc1 --channel 99 --out d.png
+refuses 1 "begins neither" "$nilu" dream drawn junk.csv --out d.png
+refuses 3 "reads pictures of 4 x 4 alone" "$nilu" dream drawn --class 0 --size 16 --out d.png
+refuses 1 "cannot be" "$nilu" dream drawn --class 0 --steps 1 --out nowhere/d.png
+refuses 1 "no pictures" "$nilu" dream things --class stone
+refuses 1 "is none of the 2 classes" "$nilu" dream drawn --class seven
+refuses 2 "four things" "$nilu" dream drawn --acquit 1 --filters fc1
+refuses 2 "whose verdict" "$nilu" dream drawn --acquit 1
+refuses 2 "keep one of them" "$nilu" dream drawn dream.png --sample train:1 --class 0
+refuses 1 "gives no maps" "$nilu" dream drawn --maps fc1
+refuses 1 "no pictures" "$nilu" attribute things --out d.png
 refuses 1 "cannot be" "$nilu" trace things --out nowhere/page.html
 refuses 3 "neuron 99: the layer has" "$nilu" explain things --layer fc1 --neuron 99
 refuses 3 "there is no such sample" "$nilu" explain things --sample train:100000

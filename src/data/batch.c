@@ -214,6 +214,16 @@ nilu_status nilu_data_picture(nilu_data *data, nilu_part part, int64_t index, un
     return status;
 }
 
+void data_pixel_scale(const nilu_data *d, int channel, float *factor, float *term)
+{
+    const data_scale *s = &d->scale;
+    const int64_t plane = d->info.features / d->info.channels, k = (d->planes ? channel * plane : channel) / s->each;
+    const bool bytes = d->rows[0].array.type == DATA_U8;
+    const double black = bytes ? 0 : s->low, step = bytes ? 1 : (s->high - s->low) / 255;
+    *factor = (float)(step * (double)s->factor[k]);
+    *term = (float)(black * (double)s->factor[k] + (double)s->shift[k]);
+}
+
 /* ", name cell" for each cell. */
 static nilu_status describe_cells(nilu_data *d, const data_record *r, base_buffer *b)
 {

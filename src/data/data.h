@@ -341,6 +341,8 @@ nilu_status data_encoder_read(nilu_data *d, const char *text);
 /* ---- batches: data/batch.c. Thread-safe; on failure a sentence in fault[]. */
 nilu_status data_gather(nilu_data *d, nilu_part part, const int64_t *index, int64_t n, float *x, int32_t *labels,
                         float *targets, char fault[DATA_FAULT]);
+/* Of a set of pictures: byte * factor + term is what is handed out for a byte of this channel, as nilu_data_picture gives it. */
+void data_pixel_scale(const nilu_data *d, int channel, float *factor, float *term);
 /* Row of rows[source[part]] that is sample i of a part. */
 int64_t data_row_of(const nilu_data *d, nilu_part part, int64_t i);
 /* Bytes and cells for reading rows of a streamed table, one reader at a time. */

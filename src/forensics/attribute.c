@@ -1,5 +1,5 @@
-/* What in the sample spoke for the accused answer: the gap between it and its rival, shared out over the features in four
- * ways. The first three follow the error back to the input; the fourth asks other worlds.
+/* What in the sample spoke for the accused answer: the gap between it and its rival, shared out over the features in
+ * several ways. All but occlusion follow the error back; it asks other worlds.
  *   gradient x input       x_i d gap/dx_i
  *   integrated gradients   (x_i - b_i) times the mean of d gap/dx_i on the way from the baseline b to x: a Gauss-Legendre
  *                          sum whose points are the rows of one batch. Sundararajan, Taly, Yan 2017: the parts add up to
@@ -7,13 +7,16 @@
  *   LRP-epsilon            Bach et al. 2015, as a changed derivative: where a layer's function has the slope f'(z), the way
  *                          back takes f(z) / (z + epsilon sign z). Times x, this is LRP for all features at once (Ancona
  *                          et al. 2018)
- *   occlusion              gap(x) - gap(x with the feature restored to the baseline), run for every feature */
+ *   occlusion              gap(x) - gap(x with the feature restored to the baseline), run for every feature
+ *   saliency               |d gap/dx_i| (Simonyan, Vedaldi, Zisserman 2014)
+ *   smooth_grad            d gap/dx_i, the mean over noisy copies of x (Smilkov et al. 2017)
+ *   grad_cam               where a layer's channels were open, each weighed by its mean error: cam.c */
 #include "forensics/forensics.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char *const names[] = {"gradient x input", "integrated gradients", "lrp", "occlusion"};
+static const char *const names[] = {"gradient x input", "integrated gradients", "lrp", "occlusion", "saliency", "smooth_grad", "grad_cam"};
 
 #define WORLDS 128 /* features that are occluded in one run */
 
@@ -32,6 +35,7 @@ struct nilu_attributor {
     double *at, *weight; /* [steps] points on the way, and what they weigh */
     nilu_store *store;
     walk path, lrp;
+    forensics_cam *cam;
     nilu_whatif *worlds;
 };
 
@@ -147,11 +151,11 @@ nilu_status nilu_attributor_new(nilu *nl, const nilu_model *model, const nilu_st
         return base_fail(nl, NILU_E_USAGE,
                          N_("nilu_attributor_new: options.size is not sizeof(nilu_attribute_options); start from "
                             "NILU_ATTRIBUTE_DEFAULT"));
-    if (features < 1 || outputs < 1 || o->steps < 1 || o->steps > 4096 || !(o->epsilon >= 0))
+    if (features < 1 || outputs < 1 || o->steps < 1 || o->steps > 4096 || !(o->epsilon >= 0) || o->copies < 1 || !(o->noise >= 0))
         return base_fail(nl, NILU_E_USAGE,
-                         N_("nilu_attributor_new: %lld features, %lld outputs, %d steps, epsilon %g; there must be a "
-                            "feature, an output, 1 to 4096 steps, and an epsilon of 0 or more"),
-                         (long long)features, (long long)outputs, o->steps, o->epsilon);
+                         N_("nilu_attributor_new: %lld features, %lld outputs, %d steps, epsilon %g, %d copies, noise %g; there must be a "
+                            "feature, an output, 1 to 4096 steps, a copy, and an epsilon and noise of 0 or more"),
+                         (long long)features, (long long)outputs, o->steps, o->epsilon, o->copies, o->noise);
     nilu_attributor *a = base_calloc(nl, 1, sizeof *a);
     if (!a)
         return NILU_E_NO_MEMORY;
@@ -187,6 +191,7 @@ void nilu_attributor_free(nilu_attributor *a)
     drop(a->nl, &a->path);
     drop(a->nl, &a->lrp);
     nilu_whatif_free(a->worlds);
+    forensics_cam_free(a->cam);
     nilu_store_free(a->store);
     base_free(a->nl, a->baseline);
     base_free(a->nl, a->at);
@@ -209,6 +214,19 @@ static void aim(const nilu_attributor *a, walk *w, int accused, int rival)
 }
 
 /* Rows: x, the baseline, then the points between. */
+static nilu_status run_path(nilu_attributor *a, const float *x)
+{
+    walk *w = &a->path;
+    for (int64_t row = 0; row < w->rows; row++) {
+        double share = row == 0 ? 1 : row == 1 ? 0 : a->at[row - 2];
+        for (int64_t i = 0; i < a->features; i++) {
+            double from = (double)a->baseline[i], to = (double)x[i];
+            base_store(a->options.dtype, w->x, row * a->features + i, row == 0 ? to : from + share * (to - from));
+        }
+    }
+    return nilu_step(w->plan);
+}
+
 static nilu_status follow(nilu_attributor *a, nilu_method method, const float *x, int accused, int rival, double *part,
                           nilu_attribution *out)
 {
@@ -216,25 +234,60 @@ static nilu_status follow(nilu_attributor *a, nilu_method method, const float *x
     nilu_dtype dtype = a->options.dtype;
     int64_t n = a->features;
     aim(a, w, accused, rival);
-    for (int64_t row = 0; row < w->rows; row++) {
-        double share = row == 0 ? 1 : row == 1 ? 0 : a->at[row - 2];
-        for (int64_t i = 0; i < n; i++) {
-            double from = (double)a->baseline[i], to = (double)x[i];
-            base_store(dtype, w->x, row * n + i, row == 0 ? to : from + share * (to - from));
-        }
-    }
-    NILU_TRY(nilu_step(w->plan));
+    NILU_TRY(run_path(a, x));
     const void *slope = nilu_fetched(w->plan, 1);
     for (int64_t i = 0; i < n; i++) {
         double mean = 0;
         for (int s = 0; s < a->options.steps && method == NILU_INTEGRATED; s++)
             mean += a->weight[s] * base_load(dtype, slope, (s + 2) * n + i);
         part[i] = method == NILU_INTEGRATED ? ((double)x[i] - (double)a->baseline[i]) * mean
+                  : method == NILU_SALIENCY ? fabs(base_load(dtype, slope, i))
                                             : (double)x[i] * base_load(dtype, slope, i);
     }
     out->gap = row_gap(a, w, 0, accused, rival);
     out->baseline_gap = row_gap(a, w, 1, accused, rival);
     out->wanted = method == NILU_INTEGRATED ? out->gap - out->baseline_gap : out->gap;
+    return NILU_OK;
+}
+
+nilu_status forensics_slope(nilu_attributor *a, const float *x, int accused, int rival, double *slope, double *y)
+{
+    aim(a, &a->path, accused, rival);
+    NILU_TRY(run_path(a, x));
+    for (int64_t i = 0; i < a->features; i++)
+        slope[i] = base_load(a->options.dtype, nilu_fetched(a->path.plan, 1), i);
+    for (int64_t k = 0; k < a->outputs; k++)
+        y[k] = base_load(a->options.dtype, nilu_fetched(a->path.plan, 0), k);
+    return NILU_OK;
+}
+
+/* The mean slope over noisy copies, as many in a run as the way has rows. */
+static nilu_status smooth(nilu_attributor *a, const float *x, int accused, int rival, double *part, nilu_attribution *out)
+{
+    walk *w = &a->path;
+    const nilu_dtype dtype = a->options.dtype;
+    const int64_t n = a->features;
+    const base_key key = {a->options.seed, base_hash_text("smooth_grad")};
+    double low = INFINITY, high = -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        low = fmin(low, (double)x[i]);
+        high = fmax(high, (double)x[i]);
+        part[i] = 0;
+    }
+    aim(a, w, accused, rival);
+    for (int64_t first = 0; first <= a->options.copies; first += w->rows) { /* copy 0 is x itself, and counts for the gap alone */
+        for (int64_t r = 0; r < w->rows * n; r++) {
+            const int64_t copy = first + r / n;
+            const double noise = copy ? base_normal(key, (uint64_t)((copy - 1) * n + r % n)) : 0;
+            base_store(dtype, w->x, r, (double)x[r % n] + a->options.noise * (high - low) * noise);
+        }
+        NILU_TRY(nilu_step(w->plan));
+        if (!first)
+            out->gap = out->wanted = row_gap(a, w, 0, accused, rival);
+        for (int64_t r = 0; r < w->rows; r++)
+            for (int64_t i = 0; i < n && first + r >= 1 && first + r <= a->options.copies; i++)
+                part[i] += base_load(dtype, nilu_fetched(w->plan, 1), r * n + i) / a->options.copies;
+    }
     return NILU_OK;
 }
 
@@ -283,6 +336,15 @@ static nilu_status occlude(nilu_attributor *a, const float *x, int accused, int 
     return NILU_OK;
 }
 
+static nilu_status camera(nilu_attributor *a, const float *x, int accused, int rival, double *part, nilu_attribution *out)
+{
+    if (!a->cam)
+        NILU_TRY(forensics_cam_new(a->nl, a->model, a->store, a->features, a->outputs, &a->options, &a->cam));
+    NILU_TRY(forensics_cam_look(a->cam, x, accused, rival, part, &out->gap));
+    out->wanted = out->gap;
+    return NILU_OK;
+}
+
 nilu_status nilu_attribute(nilu_attributor *a, nilu_method method, const float *x, int accused, int rival, double *part,
                            nilu_attribution *out)
 {
@@ -294,6 +356,8 @@ nilu_status nilu_attribute(nilu_attributor *a, nilu_method method, const float *
                          (int)method, accused, rival, (int)NILU_METHODS, (long long)a->outputs);
     NILU_TRY(method == NILU_LRP         ? relevance(a, x, accused, rival, part, &own)
              : method == NILU_OCCLUSION ? occlude(a, x, accused, rival, part, &own)
+             : method == NILU_SMOOTH    ? smooth(a, x, accused, rival, part, &own)
+             : method == NILU_GRAD_CAM  ? camera(a, x, accused, rival, part, &own)
                                         : follow(a, method, x, accused, rival, part, &own));
     for (int64_t i = 0; i < a->features; i++)
         own.sum += part[i];

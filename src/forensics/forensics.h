@@ -35,6 +35,16 @@ typedef nilu_tensor *(*forensics_change)(void *user, const nilu_node *n, nilu_te
 nilu_status forensics_copy(const nilu_graph *g, const nilu_tensor *y, forensics_change change, void *user, nilu_graph *to,
                            nilu_tensor **y2);
 
+/* What an attributor's plan gives for one sample: d (y[accused] - y[rival]) / dx [features], and y [outputs]. */
+nilu_status forensics_slope(nilu_attributor *a, const float *x, int accused, int rival, double *slope, double *y);
+
+/* Grad-CAM: cam.c */
+typedef struct forensics_cam forensics_cam;
+nilu_status forensics_cam_new(nilu *nl, const nilu_model *model, nilu_store *store, int64_t features, int64_t outputs,
+                              const nilu_attribute_options *o, forensics_cam **cam);
+void forensics_cam_free(forensics_cam *cam);
+nilu_status forensics_cam_look(forensics_cam *cam, const float *x, int accused, int rival, double *part, double *gap);
+
 /* ---- gradients of single samples: norms.c. The layers that `loss` depends on, into *site, freed by base_free; UNSUPPORTED where
  * a parameter is not in exactly one dense layer, or a row is not a sample. */
 nilu_status forensics_dense(nilu_tensor *loss, int *n, forensics_site **site);

@@ -1,5 +1,5 @@
-/* What a model is told about its data: the shape of pictures, where it has layers that want pictures and does not say. The
- * model is read anew from its text, so the caller's stays as it was. */
+/* What a model is told about its data: the shape of pictures, where it has layers that want pictures and does not say, or
+ * where other pictures are to be looked at. The model is read anew from its text, so the caller's stays as it was. */
 #include "nn/nn.h"
 
 #include <math.h>
@@ -54,4 +54,22 @@ nilu_status nn_for_pictures(const nilu_model *m, int height, int width, int many
         *own = NULL;
     }
     return status;
+}
+
+nilu_status nn_at_size(const nilu_model *m, int height, int width, int new_height, int new_width, nilu_model **own)
+{
+    char *text = nilu_model_text(m);
+    nilu_status status = text ? nilu_model_from_text(m->nl, text, m->file, own) : NILU_E_NO_MEMORY;
+    nilu_text_free(m->nl, text);
+    if (status != NILU_OK) {
+        *own = NULL;
+        return status;
+    }
+    nilu_shape *s = &(*own)->input[0].shape;
+    const int at = s->rank == 3 && s->dim[0] == height && s->dim[1] == width ? 0 : s->rank - 2; /* channels last, or first */
+    if ((*own)->input[0].shaped && s->rank >= 2 && s->dim[at] == height && s->dim[at + 1] == width) {
+        s->dim[at] = new_height;
+        s->dim[at + 1] = new_width;
+    }
+    return NILU_OK;
 }

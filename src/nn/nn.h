@@ -153,6 +153,8 @@ nilu_tensor *nn_groupnorm(const nn_site *s);
 /* *own: the model with the shape of the data's pictures as that of its input, if it has layers that want pictures and does
  * not say; else NULL. Freed by nilu_model_free. */
 nilu_status nn_for_pictures(const nilu_model *m, int height, int width, int channels, bool planes, nilu_model **own);
+/* *own: the model with another size of pictures as that of its input, where it says one. Freed by nilu_model_free. */
+nilu_status nn_at_size(const nilu_model *m, int height, int width, int new_height, int new_width, nilu_model **own);
 /* Of n samples of so many features: as the model's one input says, if it has as many numbers, else [n, features]. */
 nilu_shape nn_input_shape(const nilu_model *m, int64_t n, int64_t features);
 

@@ -69,10 +69,26 @@ int64_t report_pixel(const nilu_data_info *set, int64_t feature, int *channel);
 
 /* ---- pictures: report/png.c. Pixels [height][width][channels], 1 or 3 channels. */
 nilu_status report_png(nilu *nl, const unsigned char *pixels, int height, int width, int channels, base_buffer *out);
+/* The same into a file, replaced whole. */
+nilu_status report_png_write(nilu *nl, const unsigned char *pixels, int height, int width, int channels, const char *path);
 /* A picture in a page, each pixel `zoom` CSS pixels large; `about` says what is to be seen. */
 void report_picture(report *r, const unsigned char *pixels, int height, int width, int channels, int zoom, const char *about);
 /* Colours of n numbers, rgb [n][3]: from blue for -most over white to red for +most. */
 void report_heat(const double *value, int64_t n, double most, unsigned char *rgb);
+
+/* ---- sheets of pictures: report/tiles.c */
+#define REPORT_TILE_GAP 2
+typedef struct report_tiles {
+    nilu *nl;
+    int n, columns, height, width, zoom; /* of a tile: pixels, and squares that each of them is drawn as */
+    int sheet_height, sheet_width;
+    unsigned char *pixels; /* [sheet_height][sheet_width][3] */
+} report_tiles;
+nilu_status report_tiles_new(nilu *nl, int n, int columns, int height, int width, int zoom, report_tiles *t);
+/* Tile i: pixels [height][width][channels], 1 or 3 channels. */
+void report_tiles_put(report_tiles *t, int i, const unsigned char *pixels, int channels);
+nilu_status report_tiles_write(report_tiles *t, const char *path);
+void report_tiles_free(report_tiles *t);
 
 /* ---- why the error is sent back: report/why.c. The chart alone, and the whole page; `data` names the set. */
 nilu_status report_why_svg(nilu *nl, const nilu_why_result *w, const char *path);
