@@ -123,6 +123,94 @@ static void captum_agrees(void **state)
     assert_int_equal(failures, 0);
 }
 
+/* ---- on pictures: convolutions, pools, a batch norm and a road past it, against Captum with the same noise */
+
+static void open_pictures(nilu *nl, const json_t *row, nilu_model **model, nilu_store **store)
+{
+    const char *name;
+    json_t *param;
+    float values[1024];
+    *store = nilu_store_new(nl);
+    json_object_foreach(json_object_get(row, "params"), name, param)
+    {
+        const json_t *at = json_object_get(param, "at"), *dims = json_object_get(param, "shape");
+        nilu_shape shape = {.rank = (int)json_array_size(dims)};
+        assert_true(json_array_size(at) <= COUNT(values));
+        for (int d = 0; d < shape.rank; d++)
+            shape.dim[d] = (int64_t)number(dims, (size_t)d);
+        for (size_t i = 0; i < json_array_size(at); i++)
+            values[i] = (float)number(at, i);
+        assert_ok(nl, nilu_store_put(*store, NILU_PARAM, name, NILU_F32, shape, values));
+    }
+    assert_ok(nl, nilu_model_from_text(nl, json_string_value(json_object_get(row, "yaml")), "golden", model));
+}
+
+static void captum_agrees_on_pictures(void **state)
+{
+    (void)state;
+    char path[512];
+    json_error_t e;
+    double worst[2] = {0, 0};
+    snprintf(path, sizeof path, "%s/tests/golden/picture_attributions.json", NILU_SOURCE_DIR);
+    json_t *all = json_load_file(path, JSON_REJECT_DUPLICATES, &e);
+    if (!all)
+        fail_msg("%s:%d: %s", path, e.line, e.text);
+    const json_t *nets = json_object_get(all, "nets");
+    assert_int_equal(json_array_size(nets), 2);
+    for (size_t n = 0; n < 2; n++)
+        for (int wide = 0; wide < 2; wide++) {
+            const json_t *row = json_array_get(nets, n), *size = json_object_get(row, "size"), *xs = json_object_get(row, "x");
+            const char *net = json_string_value(json_object_get(row, "net"));
+            const int64_t features = (int64_t)json_array_size(xs);
+            nilu *nl = support_context(1, NULL);
+            nilu_model *model;
+            nilu_store *store;
+            nilu_attributor *a;
+            float x[256];
+            double part[256];
+            open_pictures(nl, row, &model, &store);
+            for (int64_t i = 0; i < features; i++)
+                x[i] = (float)number(xs, (size_t)i);
+            nilu_attribute_options o = NILU_ATTRIBUTE_DEFAULT;
+            o.dtype = wide ? NILU_F64 : NILU_F32;
+            o.steps = 1;
+            o.epsilon = json_number_value(json_object_get(all, "epsilon"));
+            o.copies = (int)json_integer_value(json_object_get(all, "copies"));
+            o.noise = json_number_value(json_object_get(all, "noise"));
+            o.seed = (uint64_t)json_integer_value(json_object_get(all, "seed"));
+            o.layer = json_string_value(json_object_get(row, "camera"));
+            o.channels = (int)number(size, 0);
+            o.height = (int)number(size, 1);
+            o.width = (int)number(size, 2);
+            o.planes = true;
+            assert_ok(nl, nilu_attributor_new(nl, model, store, features, 3, &o, &a));
+            for (size_t k = 0; k < 3; k++) {
+                const json_t *one = json_array_get(json_object_get(row, "outputs"), k);
+                for (int m = 0; m < NILU_METHODS; m++) {
+                    const json_t *want = json_object_get(one, nilu_method_name(m));
+                    nilu_attribution sum;
+                    if (!want)
+                        continue;
+                    assert_ok(nl, nilu_attribute(a, m, x, (int)k, -1, part, &sum));
+                    assert_near(sum.gap, json_number_value(json_object_get(one, "y")), wide ? 1e-12 : 1e-5);
+                    /* Captum adds its epsilon behind pools, too; Grad-CAM's maps are f32 */
+                    const bool loose = m == NILU_LRP || m == NILU_GRAD_CAM;
+                    if (!loose)
+                        compare(net, nilu_method_name(m), wide, part, want, &worst[wide]);
+                    for (size_t i = 0; i < json_array_size(want) && loose; i++)
+                        assert_near(m == NILU_LRP ? part[i] : part[i] * o.channels, number(want, i), 1e-5);
+                }
+            }
+            nilu_attributor_free(a);
+            nilu_store_free(store);
+            nilu_model_free(model);
+            nilu_free(nl);
+        }
+    json_decref(all);
+    print_message("worst on pictures: %.2g in f64, %.2g in f32\n", worst[1], worst[0]);
+    assert_int_equal(failures, 0);
+}
+
 /* ---- properties, on a net with a side road */
 
 typedef struct net {
@@ -353,7 +441,7 @@ static void every_allocation_may_fail(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(captum_agrees), cmocka_unit_test(parts_add_up),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(captum_agrees), cmocka_unit_test(captum_agrees_on_pictures), cmocka_unit_test(parts_add_up),
                                        cmocka_unit_test(occlusion_is_measured), cmocka_unit_test(pictures_are_looked_at),
                                        cmocka_unit_test(every_allocation_may_fail)};
     return cmocka_run_group_tests(tests, NULL, NULL);
