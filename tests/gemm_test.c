@@ -172,7 +172,8 @@ static void blocks(void **state)
                     for (int n = 0; n < (m % 4 ? 20 : 2 * MOST - RIM); n++) {
                         nilu_dtype t = type ? NILU_F64 : NILU_F32;
                         int k = (m * 7 + n) % 13;
-                        bool more = (m + n) % 3 == 0;
+                        bool more = (m + n) % 3 == 0, near = n % 2 == 0, hops = near && k % 2; /* over the step in the middle */
+                        const cpu_hop hop = {1, LD};
                         uint64_t seed = (uint64_t)(m * 100 + n);
                         for (int i = 0; i < MOST * MOST; i++)
                             base_store(t, a, i, number(&seed));
@@ -187,6 +188,8 @@ static void blocks(void **state)
                                 double wide = more ? element(t, c, i * LD + j) : 0;
                                 for (int p = 0; p < k; p++) {
                                     double x = element(t, a, i * MOST + p), y = element(t, b, p * LD + j);
+                                    if (hops && p == k / 2)
+                                        continue;
                                     narrow = fmaf((float)x, (float)y, narrow);
                                     wide = fma(x, y, wide);
                                 }
@@ -194,7 +197,7 @@ static void blocks(void **state)
                             }
                         cpu_product g = {.rows = m,
                                          .columns = n,
-                                         .k = k,
+                                         .k = hops ? k / 2 : k,
                                          .p_row = MOST,
                                          .p_step = 1,
                                          .q_step = LD,
@@ -202,6 +205,9 @@ static void blocks(void **state)
                                          .c_row = LD,
                                          .strip = strip,
                                          .more = more,
+                                         .near = near,
+                                         .hop = &hop,
+                                         .hops = hops,
                                          .soon = NULL};
                         g.keep = n % 2 ? kept : NULL;
                         isa->gemm->multiply[type](&g, a, b, c);

@@ -61,8 +61,24 @@ static inline int peer_read(const char *text, peer_shape *s)
     return s->m > 0 && s->n > 0 && s->k > 0;
 }
 
+/* "500x24x31x31 64x3x3 1 1 forward": pictures, filters, stride, padding, pass. */
+typedef struct peer_window {
+    long n, c, h, w, o, kh, kw, stride, padding, oh, ow;
+    char pass; /* f, e or w */
+} peer_window;
+
+static inline int peer_read_window(const char *text, peer_window *s)
+{
+    if (sscanf(text, "%ldx%ldx%ldx%ld %ldx%ldx%ld %ld %ld %c", &s->n, &s->c, &s->h, &s->w, &s->o, &s->kh, &s->kw, &s->stride, &s->padding,
+               &s->pass) != 10 || s->stride < 1 || !strchr("few", s->pass))
+        return 0;
+    s->oh = (s->h + 2 * s->padding - s->kh) / s->stride + 1;
+    s->ow = (s->w + 2 * s->padding - s->kw) / s->stride + 1;
+    return s->n > 0 && s->c > 0 && s->o > 0 && s->oh > 0 && s->ow > 0;
+}
+
 /* Room for `n` floats with numbers from -1 to 1 in it. */
-static float *peer_numbers(long n)
+static inline float *peer_numbers(long n)
 {
     float *p = (float *)aligned_alloc(64, ((size_t)n * sizeof *p + 63) / 64 * 64);
     unsigned long state = 88172645463325252UL; /* xorshift (Marsaglia 2003) */
@@ -96,6 +112,14 @@ static inline void peer_tell_product(const char *shape, const peer_shape *s, dou
 {
     printf("{\"event\":\"product\",\"product\":\"%s\",\"us\":%.17g,\"flops\":%.17g}\n", shape, seconds * 1e6,
            2.0 * (double)s->m * (double)s->n * (double)s->k / seconds);
+}
+
+static inline void peer_tell_window(const char *text, const peer_window *s, double seconds, double best)
+{
+    double rate = 2.0 * (double)s->n * (double)s->o * (double)s->oh * (double)s->ow * (double)s->c * (double)s->kh * (double)s->kw / seconds;
+    printf("{\"event\":\"product\",\"product\":\"%s\",\"us\":%.17g,\"flops\":%.17g", text, seconds * 1e6, rate);
+    printf(best > 0 ? ",\"percent\":%.1f}\n" : "}\n", 100 * rate / best);
+    fflush(stdout);
 }
 
 static inline void peer_tell_workload(const char *name, double batch, double step, double first)

@@ -1,30 +1,38 @@
-/* Convolutions, all three ways, on the blocks of gemm: a tile is a product whose one operand is a panel of pictures that was
- * laid out in the thread's own cache. Nothing of its kind ever lies in memory.
+/* Convolutions forward and back to the pictures, on the blocks of gemm: a tile is a product whose one operand is a panel of
+ * pictures that was laid out in the thread's own cache. Nothing of its kind ever lies in memory.
  *     panel    [taps, places]: row (channel, place of the kernel) holds what lies under it, for some places of the window
  *     conv            y [filters, places] = w [filters, taps] · panel of x
  *     conv_transpose  x [channels, places] = wᵀ [channels, taps] · panel of y. Places are taken by what is left of them when
  *                     divided by the stride: those of one kind lie under the same places of the kernel, so nothing is
  *                     multiplied that a stride leaves out
- *     conv_weight     wᵀ [taps, filters] = panel of x · yᵀ [places, filters], over the places of some samples; the parts that
- *                     several threads make are added up in their order
- * A picture under a kernel of one place, at a stride of 1, is its own panel. Sums go by taps in ascending order, and over
- * places in ascending order, whatever the tiles are. */
+ * Where filters are few, to lay out a panel takes longer than to multiply it. Then the pictures are copied once, with the zeros
+ * around them, and read at every place's distance from the copy's beginning; what lies between the end of one row and the
+ * beginning of the next is computed as well, and not looked at.
+ * Places are counted on from sample to sample, so that a tile of small pictures takes several. A tile that lies within one
+ * sample, where all places are of one kind, is computed where the result lies; others are put there from a buffer. Where there are
+ * many taps, the panel has those of a few channels at a time, and the tile goes on from what it holds. Sums go by channels and
+ * taps in ascending order, whatever the tiles are; those of copies by taps and channels. */
 #include "cpu/cpu.h"
 
 #include <string.h>
 
 #define COLD __attribute__((cold)) /* runs once a plan: small rather than fast */
 
-#define NEAR (192 << 10)        /* bytes of a panel: half of a second-level cache is left for the rest */
-#define MOST_COLUMNS 1024
-#define MOST_PARTS 16           /* of the sum over samples */
-#define PARTS_BYTES (16 << 20)  /* that parts may take */
+#define NEAR (160 << 10)   /* bytes of a panel, and of a tile: the rest of a second-level cache is left for the weights */
+#define DEPTH 320          /* taps of a panel, about */
+#define UNIT 48            /* places: whole blocks on every instruction set */
+#define MOST_COLUMNS 960
+#define MOST_COPIED 64     /* channels of a copy */
+#define FEW_TILES 16       /* more are not made smaller for the sake of threads */
 
 typedef struct kind { /* places of the result that lie under the same places of the kernel */
     int64_t from[2], size[2]; /* the first; how many, `step` apart */
+    int64_t places, tiles;    /* of a sample; of all samples, or, where they are copied, of one */
     int64_t first, taps;      /* in `tap` */
-    int64_t tiles;            /* of each sample and group */
-    size_t weights;           /* where its [groups, channels, filters, taps] are, in elements of the scratch */
+    size_t weights;           /* where its [groups, rows, channels, taps] (or taps, channels) are, in elements */
+    /* Of a copy: the distance of its rows, and of its channels; where column 0 is; the source's row of its first row, before
+     * that of the place; rows of places of a tile, and tiles of a sample. */
+    int64_t pitch, far, left, up, rows, cuts;
 } kind;
 
 typedef struct tap { /* a place of the kernel: where it lies in the source of the place (0, 0) */
@@ -35,90 +43,83 @@ typedef struct conv {
     ops_slide_plan p;
     const cpu_gemm_table *isa;
     cpu_form form;
-    int64_t size;                  /* of an element */
-    int64_t each, many;            /* channels and filters of a group */
-    int64_t area;                  /* places of the kernel */
-    int64_t columns, ld;           /* places of a tile; of a row of the panel to the next */
+    int64_t size;                       /* of an element */
+    bool back, bare, copied;            /* conv_transpose; the source is its own panel; it is copied, without a panel */
+    int64_t rows, inner;                /* of a group: channels of the result, and of the source */
+    int64_t source[2], result[2], step[2], spread[2]; /* step: in the source, from place to place; spread: in the result */
+    int64_t area, kinds;
+    int64_t columns, ld, chunk, parts;  /* places of a tile; from row to row of a panel; channels of a panel; parts of the rows */
+    int64_t all;                        /* tiles of one group and part; of copies, and of one sample */
     int strip;
-    int64_t step[2];               /* in the source, from place to place */
-    int64_t kinds, tiles;          /* conv_transpose; tiles of one sample and group */
-    int64_t parts, chunks, chunk;  /* conv_weight: of samples; of channels, so many together */
-    bool bare;                     /* the picture is its own panel */
-    size_t product_at, turned_at;  /* in `local`, behind the panel */
+    size_t product_at, pieces_at;       /* in `local`, behind the panel */
     kind *kind;
+    cpu_hop *hop;                       /* of copies: from each tap to the next */
     tap tap[];
 } conv;
 
 /* ---- the panel */
 
-/* So short that a call would take longer. */
-static inline void copy(char *to, const char *from, int64_t bytes)
+/* Some rows of places of a panel's row: where they come from in the first channel, and go to; zeros before the numbers that are
+ * inside of the picture, and behind them. */
+typedef struct piece {
+    int64_t rows, from, to, before, inside, wide;
+} piece;
+
+static int64_t most_pieces(int64_t taps, int64_t places, int64_t columns)
 {
-    if (bytes < 16) {
-        for (int64_t i = 0; i < bytes; i += 4)
-            memcpy(to + i, from + i, 4);
-        return;
+    return places ? taps * (3 * (columns / places + 2) + 2) : 0;
+}
+
+/* The pieces of a tap's row, for the places first .. last-1 of a kind. Rows of places that are whole are laid out together. */
+static piece *find_pieces(const conv *v, const kind *k, const tap *t, int64_t first, int64_t last, int64_t to, piece *z)
+{
+    const int64_t plane = v->source[0] * v->source[1], sample = (v->back ? v->p.filters : v->p.channels) * plane, step = v->step[1];
+    const int64_t width = k->size[1], room = v->source[1] - t->shift[1], under = v->source[0] - t->shift[0];
+    /* columns that are in the picture: low .. high-1; rows: top .. bottom-1 */
+    const int64_t low = cpu_least(t->shift[1] < 0 ? cpu_ceil_div(-t->shift[1], step) : 0, width), high = room <= 0 ? 0 : cpu_least(cpu_ceil_div(room, step), width);
+    const int64_t top = t->shift[0] < 0 ? cpu_ceil_div(-t->shift[0], v->step[0]) : 0, bottom = under <= 0 ? 0 : cpu_ceil_div(under, v->step[0]);
+    int64_t n = first / k->places, row = first % k->places / width, column = first % k->places % width;
+    for (int64_t left = last - first; left > 0; z++) {
+        const int64_t wide = cpu_least(left, width - column);
+        const bool inside = row >= top && row < bottom;
+        const int64_t until = row < top ? cpu_least(top, k->size[0]) : inside ? cpu_least(bottom, k->size[0]) : k->size[0];
+        int64_t rows = wide < width ? 1 : cpu_least(left / width, until - row), a = low - column, b = inside ? high - column : 0;
+        a = a < 0 ? 0 : cpu_least(a, wide);
+        b = b < a ? a : cpu_least(b, wide);
+        *z = (piece){rows, n * sample + (row * v->step[0] + t->shift[0]) * v->source[1] + (column + a) * step + t->shift[1], to, a, b - a, wide};
+        if (b <= a)
+            z->from = 0;
+        left -= rows * wide;
+        to += rows * wide;
+        column = 0;
+        row += rows;
+        if (row == k->size[0])
+            row = 0, n++;
     }
-    for (int64_t i = 0; i + 16 <= bytes; i += 16)
-        memcpy(to + i, from + i, 16);
-    memcpy(to + bytes - 16, from + bytes - 16, 16);
-}
-
-static void pick(char *to, const char *from, int64_t n, int64_t step, int64_t size)
-{
-    if (size == 4)
-        for (int64_t i = 0; i < n; i++)
-            memcpy(to + i * 4, from + i * step * 4, 4);
-    else
-        for (int64_t i = 0; i < n; i++)
-            memcpy(to + i * 8, from + i * step * 8, 8);
-}
-
-static inline void clear(char *to, int64_t bytes)
-{
-    for (int64_t i = 0; i < bytes; i += 4)
-        memset(to + i, 0, 4);
-}
-
-typedef struct source { /* planes of pictures, seen from places `width` a row */
-    const char *at;
-    int64_t in[2], step[2], width, size;
-} source;
-
-/* Places begin .. end-1 of the rows of one tap, which are `far` bytes apart, one of each channel. */
-static void lay(const source *s, const int64_t shift[2], int64_t channels, int64_t begin, int64_t end, char *to, int64_t far)
-{
-    const int64_t size = s->size, step = s->step[1], plane = s->in[0] * s->in[1] * size;
-    int64_t row = begin / s->width, column = begin % s->width;
-    /* columns that are in the picture: low .. high-1 */
-    const int64_t low = shift[1] < 0 ? cpu_ceil_div(-shift[1], step) : 0;
-    const int64_t room = s->in[1] - shift[1], high = room <= 0 ? 0 : cpu_ceil_div(room, step);
-    for (int64_t left = end - begin; left > 0; row++, column = 0) {
-        const int64_t n = cpu_least(left, s->width - column), y = row * s->step[0] + shift[0];
-        const bool inside = y >= 0 && y < s->in[0];
-        int64_t a = low - column, b = inside ? high - column : 0; /* of this run */
-        a = a < 0 ? 0 : cpu_least(a, n);
-        b = b < a ? a : cpu_least(b, n);
-        const char *from = b > a ? s->at + (y * s->in[1] + (column + a) * step + shift[1]) * size : s->at;
-        char *z = to;
-        for (int64_t c = 0; c < channels; c++, z += far, from += plane) {
-            clear(z, a * size);
-            if (step == 1)
-                copy(z + a * size, from, (b - a) * size);
-            else
-                pick(z + a * size, from, b - a, step, size);
-            clear(z + b * size, (n - b) * size);
-        }
-        left -= n;
-        to += n * size;
-    }
+    return z;
 }
 
 /* A row for each channel and tap, all taps of one channel behind each other. */
-static void lay_panel(const conv *v, source s, int64_t channels, const tap *taps, int64_t ntap, int64_t begin, int64_t end, char *panel)
+static void lay_panel(const conv *v, const kind *k, const char *at, int64_t channels, int64_t first, int64_t last, char *panel, piece *pieces)
 {
-    for (int64_t t = 0; t < ntap; t++)
-        lay(&s, taps[t].shift, channels, begin, end, panel + t * v->ld * s.size, ntap * v->ld * s.size);
+    piece *end = pieces;
+    for (int64_t t = 0; t < k->taps; t++)
+        end = find_pieces(v, k, &v->tap[k->first + t], first, last, t * v->ld, end);
+    for (int64_t c = 0; c < channels; c++, at += v->source[0] * v->source[1] * v->size, panel += k->taps * v->ld * v->size)
+        for (const piece *z = pieces; z < end; z++)
+            v->isa->lay[v->form](z->rows, at + z->from * v->size, v->step[0] * v->source[1], v->step[1], panel + z->to * v->size, z->wide, z->before,
+                                 z->inside, z->wide);
+}
+
+/* n numbers, so far apart. */
+static void move(const conv *v, char *to, int64_t to_step, const char *from, int64_t from_step, int64_t n)
+{
+    if (v->size == 4)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * to_step * 4, from + i * from_step * 4, 4);
+    else
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * to_step * 8, from + i * from_step * 8, 8);
 }
 
 /* ---- making ready */
@@ -144,25 +145,103 @@ static int64_t round_up(int64_t n, int64_t to)
     return cpu_ceil_div(n, to) * to;
 }
 
-/* How many places a tile takes, when there are so many and each has so many taps. */
+/* How many channels are laid out at a time, and how many places a tile takes; by shape alone, because the sums behind a tile go
+ * by tiles. */
 COLD static void cut(conv *v, int64_t taps, int64_t places)
 {
-    const int64_t wide = (int64_t)v->strip * v->isa->lanes[v->form];
-    int64_t n = NEAR / (taps * v->size + 1);
-    n = n > MOST_COLUMNS ? MOST_COLUMNS : n < wide ? wide : n;
-    n = cpu_least(n, places);
-    if (n > 0)
-        n = round_up(cpu_ceil_div(places, cpu_ceil_div(places, n)), wide);
-    v->columns = n;
-    v->ld = round_up(n, 16) + 16; /* off powers of two */
+    const int64_t chunks = cpu_ceil_div(v->inner * taps, 2 * DEPTH) > 1 ? cpu_ceil_div(v->inner * taps, DEPTH) : 1;
+    v->chunk = cpu_ceil_div(v->inner, chunks) + (v->inner == 0);
+    const int64_t depth = v->chunk * taps, deep = depth > v->rows ? depth : v->rows;
+    int64_t n = NEAR / (deep * v->size + 1) / UNIT * UNIT;
+    n = cpu_least(n < UNIT ? UNIT : n, MOST_COLUMNS);
+    n = cpu_least(n, round_up(cpu_ceil_div(places * v->p.samples * v->p.groups, FEW_TILES), UNIT));
+    v->columns = n > 0 ? n : UNIT;
+    v->ld = v->columns + 16; /* off powers of two */
+    const int64_t tiles = cpu_ceil_div(places * v->p.samples, v->columns) * v->p.groups;
+    v->parts = v->rows ? cpu_least(cpu_ceil_div(v->rows, UNIT), tiles ? cpu_ceil_div(FEW_TILES / 2, tiles) : 1) : 1;
 }
 
-COLD static conv *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, nilu_shape x, nilu_shape w, nilu_shape y, int64_t kinds)
+/* Sorts the places of the kernel by the kind of places of the result that they lie over. Forward there is one kind. */
+COLD static void find_kinds(conv *v)
 {
-    const ops_slide_plan p = ops_conv_plan(n->attr, x, w, y);
-    const int64_t area = p.kernel[0] * p.kernel[1];
+    const ops_slide_plan *p = &v->p;
+    int64_t found = 0;
+    size_t weights = 0;
+    for (int64_t i = 0; i < v->kinds; i++) {
+        kind *k = &v->kind[i];
+        *k = (kind){.from = {i / v->spread[1], i % v->spread[1]}, .first = found, .weights = weights};
+        for (int d = 0; d < 2; d++)
+            k->size[d] = v->result[d] > k->from[d] ? cpu_ceil_div(v->result[d] - k->from[d], v->spread[d]) : 0;
+        k->places = k->size[0] * k->size[1];
+        for (int64_t t = 0; t < v->area; t++) {
+            const int64_t down = t / p->kernel[1] * p->dilation[0] - p->padding[0], across = t % p->kernel[1] * p->dilation[1] - p->padding[1];
+            if (!v->back)
+                v->tap[found++] = (tap){t, {down, across}};
+            else if ((k->from[0] - down) % p->stride[0] == 0 && (k->from[1] - across) % p->stride[1] == 0)
+                v->tap[found++] = (tap){t, {(k->from[0] - down) / p->stride[0], (k->from[1] - across) / p->stride[1]}};
+        }
+        k->taps = found - k->first;
+        weights += (size_t)(p->groups * v->rows * v->inner * k->taps);
+    }
+}
+
+/* ---- copies in place of panels */
+
+/* How kind k's copy lies; false: it is no good, because too much of it is not looked at. */
+COLD static bool lay_copy(conv *v, kind *k)
+{
+    enum { LAYING = 20 }; /* to lay out a number of the panel takes as long as so many filters' products with it */
+    int64_t least[2] = {0, 0}, most[2] = {0, 0};
+    for (int64_t t = 0; t < k->taps; t++)
+        for (int d = 0; d < 2; d++) {
+            const int64_t at = v->tap[k->first + t].shift[d];
+            least[d] = t == 0 || at < least[d] ? at : least[d];
+            most[d] = t == 0 || at > most[d] ? at : most[d];
+        }
+    const int64_t beyond = k->size[1] - 1 + most[1] - (v->source[1] - 1);
+    k->left = least[1] < 0 ? -least[1] : 0;
+    k->up = least[0];
+    k->pitch = v->source[1] + (beyond > k->left ? beyond : k->left);
+    k->pitch = k->pitch < k->size[1] ? k->size[1] : k->pitch;
+    const int64_t reach = most[0] - least[0], line = v->chunk > v->rows / 2 ? v->chunk : v->rows / 2;
+    k->rows = NEAR / (line * k->pitch * v->size + 1) - reach;
+    k->rows = cpu_least(cpu_least(k->rows, 2 * MOST_COLUMNS / k->pitch), k->size[0]);
+    if (k->rows < 1)
+        return false;
+    k->cuts = cpu_ceil_div(k->size[0], k->rows);
+    k->rows = cpu_ceil_div(k->size[0], k->cuts);
+    k->far = (k->rows + reach) * k->pitch + k->left + 16;
+    k->far += k->far % 256 == 0 ? 16 : 0;
+    const int64_t columns = round_up(k->rows * k->pitch, 16) + (k->cuts > 1 ? 16 : 0);
+    return (columns * k->cuts - k->places) * v->rows < k->places * LAYING;
+}
+
+COLD static bool lay_copies(conv *v)
+{
+    if (v->step[0] != 1 || v->step[1] != 1 || v->bare || v->rows == 0 || v->inner == 0)
+        return false;
+    const int64_t chunks = cpu_ceil_div(v->inner, MOST_COPIED);
+    v->chunk = cpu_ceil_div(v->inner, chunks);
+    for (int64_t i = 0; i < v->kinds; i++)
+        if (v->kind[i].places > 0 && !lay_copy(v, &v->kind[i]))
+            return false;
+    for (int64_t i = 0; i < v->kinds; i++)
+        for (int64_t t = 0; t < v->kind[i].taps; t++) {
+            const kind *k = &v->kind[i];
+            const tap *a = &v->tap[k->first + t], *b = t + 1 < k->taps ? a + 1 : a;
+            v->hop[k->first + t].q = (b->shift[0] - a->shift[0]) * k->pitch + b->shift[1] - a->shift[1];
+        }
+    return true;
+}
+
+COLD static conv *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, bool back)
+{
+    const struct ops_conv *o = n->attr;
+    const nilu_shape x = back ? n->out[0].shape : n->in[0]->shape, y = back ? n->in[0]->shape : n->out[0].shape;
+    const ops_slide_plan p = ops_conv_plan(o, x, n->in[1]->shape, y);
+    const int64_t area = p.kernel[0] * p.kernel[1], kinds = back ? p.stride[0] * p.stride[1] : 1;
     size_t taps, all, rest;
-    if (!base_mul((size_t)area, sizeof(tap), &taps) || !base_mul((size_t)kinds, sizeof(kind), &rest) || !base_add(taps, rest, &all) ||
+    if (!base_mul((size_t)area, sizeof(tap) + sizeof(cpu_hop), &taps) || !base_mul((size_t)kinds, sizeof(kind), &rest) || !base_add(taps, rest, &all) ||
         !base_add(all, sizeof(conv), &all)) {
         base_no_memory(nl, 0);
         return NULL;
@@ -174,12 +253,20 @@ COLD static conv *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, nilu_s
     v->isa = isa->gemm;
     v->form = n->in[0]->dtype == NILU_F64 ? CPU_F64 : CPU_F32;
     v->size = v->form == CPU_F64 ? 8 : 4;
-    v->each = p.channels / p.groups;
-    v->many = p.filters / p.groups;
+    v->back = back;
+    v->rows = (back ? p.channels : p.filters) / p.groups;
+    v->inner = (back ? p.filters : p.channels) / p.groups;
+    for (int d = 0; d < 2; d++) {
+        v->source[d] = back ? p.out[d] : p.in[d];
+        v->result[d] = back ? p.in[d] : p.out[d];
+        v->step[d] = back ? 1 : p.stride[d];
+        v->spread[d] = back ? p.stride[d] : 1;
+    }
+    v->parts = 1;
     v->area = area;
     v->kinds = kinds;
     v->kind = (kind *)(void *)(v->tap + area);
-    v->step[0] = v->step[1] = 1;
+    v->hop = (cpu_hop *)(void *)(v->kind + kinds);
     return v;
 }
 
@@ -189,266 +276,203 @@ static const char *accepts(const nilu_node *n, const cpu_isa *isa)
     return n->in[0]->dtype == NILU_BF16 ? N_("bf16 has no fast kernel") : NULL;
 }
 
-/* Places of the kernel in x, of conv and conv_weight. */
-COLD static void taps_of_x(conv *v)
+COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job, bool back)
 {
-    const ops_slide_plan *p = &v->p;
-    for (int64_t t = 0; t < v->area; t++)
-        v->tap[t] = (tap){t, {t / p->kernel[1] * p->dilation[0] - p->padding[0], t % p->kernel[1] * p->dilation[1] - p->padding[1]}};
-    v->step[0] = p->stride[0];
-    v->step[1] = p->stride[1];
-    v->bare = v->area == 1 && p->stride[0] == 1 && p->stride[1] == 1 && p->padding[0] == 0 && p->padding[1] == 0 && p->out[0] == p->in[0] &&
-              p->out[1] == p->in[1];
-}
-
-/* ---- conv: a tile is a sample, a group, and some places */
-
-COLD static nilu_status prepare_conv(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
-{
-    conv *v = start(nl, n, isa, n->in[0]->shape, n->in[1]->shape, n->out[0].shape, 0);
-    *job = (cpu_job){.phases = 1, .plan = v};
+    conv *v = start(nl, n, isa, back);
+    *job = (cpu_job){.plan = v};
     if (!v)
         return NILU_E_NO_MEMORY;
-    taps_of_x(v);
-    v->strip = strip_for(v->isa, v->many);
-    cut(v, v->each * v->area, v->p.out[0] * v->p.out[1]);
-    v->tiles = v->columns ? cpu_ceil_div(v->p.out[0] * v->p.out[1], v->columns) : 0;
-    job->tiles[0] = v->many ? v->p.samples * v->p.groups * v->tiles : 0;
-    job->local = v->bare ? 0 : (size_t)(v->each * v->area * v->ld * v->size);
-    return NILU_OK;
-}
-
-static nilu_status run_conv(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
-{
-    const conv *v = c->plan;
-    const ops_slide_plan *p = &v->p;
-    const int64_t plane = p->in[0] * p->in[1], places = p->out[0] * p->out[1], taps = v->each * v->area;
-    (void)phase;
-    for (int64_t t = begin; t < end; t++) {
-        const int64_t first = t % v->tiles * v->columns, last = cpu_least(first + v->columns, places);
-        const int64_t group = t / v->tiles % p->groups, sample = t / v->tiles / p->groups;
-        const source s = {.at = (const char *)c->in[0].data + (sample * p->channels + group * v->each) * plane * v->size,
-                          .in = {p->in[0], p->in[1]}, .step = {v->step[0], v->step[1]}, .width = p->out[1], .size = v->size};
-        cpu_product g = {.rows = v->many, .columns = last - first, .k = taps, .p_row = taps, .p_step = 1, .q_step = v->ld,
-                         .q_strip = (int64_t)v->strip * v->isa->lanes[v->form], .c_row = places, .strip = v->strip};
-        const char *q = local;
-        if (v->bare) {
-            q = s.at + first * v->size;
-            g.q_step = plane;
-        } else {
-            lay_panel(v, s, v->each, v->tap, v->area, first, last, local);
-        }
-        v->isa->multiply[v->form](&g, (const char *)c->in[1].data + group * v->many * taps * v->size, q,
-                                  (char *)c->out[0].data + ((sample * p->filters + group * v->many) * places + first) * v->size);
-    }
-    return NILU_OK;
-}
-
-/* ---- conv_transpose: phase 0 turns the weights, phase 1 computes tiles of one kind of places */
-
-/* Sorts the places of the kernel by the kind of places of x that they lie over. */
-COLD static void find_kinds(conv *v)
-{
-    const ops_slide_plan *p = &v->p;
-    int64_t found = 0;
-    size_t weights = 0;
-    for (int64_t i = 0; i < v->kinds; i++) {
-        kind *k = &v->kind[i];
-        *k = (kind){.from = {i / p->stride[1], i % p->stride[1]}, .first = found, .weights = weights};
-        for (int d = 0; d < 2; d++)
-            k->size[d] = p->in[d] > k->from[d] ? cpu_ceil_div(p->in[d] - k->from[d], p->stride[d]) : 0;
-        for (int64_t t = 0; t < v->area; t++) {
-            const int64_t down = k->from[0] + p->padding[0] - t / p->kernel[1] * p->dilation[0],
-                          across = k->from[1] + p->padding[1] - t % p->kernel[1] * p->dilation[1];
-            if (down % p->stride[0] == 0 && across % p->stride[1] == 0)
-                v->tap[found++] = (tap){t, {down / p->stride[0], across / p->stride[1]}};
-        }
-        k->taps = found - k->first;
-        weights += (size_t)(p->filters * v->each * k->taps);
-    }
-}
-
-COLD static nilu_status prepare_transpose(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
-{
-    const struct ops_conv *o = n->attr;
-    const int64_t strides = (int64_t)o->window.stride.at[0] * (o->window.stride.n > 1 ? o->window.stride.at[1] : 1);
-    conv *v = start(nl, n, isa, n->out[0].shape, n->in[1]->shape, n->in[0]->shape, strides);
-    *job = (cpu_job){.phases = 2, .plan = v};
-    if (!v)
-        return NILU_E_NO_MEMORY;
-    int64_t most = 0, places = 0;
+    int64_t most = 0, places = 0, copy = 0, product = 0, pieces = 0;
     find_kinds(v);
     for (int64_t i = 0; i < v->kinds; i++) {
         most = v->kind[i].taps > most ? v->kind[i].taps : most;
-        places = v->kind[i].size[0] * v->kind[i].size[1] > places ? v->kind[i].size[0] * v->kind[i].size[1] : places;
+        places = v->kind[i].places > places ? v->kind[i].places : places;
     }
-    v->strip = strip_for(v->isa, v->each);
-    v->bare = v->area == 1 && strides == 1 && v->tap[0].shift[0] == 0 && v->tap[0].shift[1] == 0 && v->p.out[0] == v->p.in[0] && v->p.out[1] == v->p.in[1];
-    cut(v, v->many * most, places);
+    v->bare = v->area == 1 && v->kinds == 1 && v->step[0] == 1 && v->step[1] == 1 && v->tap[0].shift[0] == 0 && v->tap[0].shift[1] == 0 &&
+              v->source[0] == v->result[0] && v->source[1] == v->result[1];
+    v->copied = lay_copies(v);
+    if (!v->copied)
+        cut(v, most, places);
+    v->strip = strip_for(v->isa, cpu_ceil_div(v->rows, v->parts));
     for (int64_t i = 0; i < v->kinds; i++) {
-        v->kind[i].tiles = v->columns ? cpu_ceil_div(v->kind[i].size[0] * v->kind[i].size[1], v->columns) : 0;
-        v->tiles += v->kind[i].tiles;
+        kind *k = &v->kind[i];
+        k->tiles = v->copied ? k->cuts : cpu_ceil_div(k->places * v->p.samples, v->columns);
+        v->all += k->tiles;
+        pieces = most_pieces(k->taps, k->places, v->columns) > pieces ? most_pieces(k->taps, k->places, v->columns) : pieces;
+        if (v->copied) {
+            v->ld = round_up(k->rows * k->pitch, 16) + 16 > v->ld ? round_up(k->rows * k->pitch, 16) + 16 : v->ld;
+            copy = v->chunk * k->far > copy ? v->chunk * k->far : copy;
+        }
     }
-    job->tiles[0] = v->p.filters;
-    job->tiles[1] = v->each ? v->p.samples * v->p.groups * v->tiles : 0;
-    job->scratch = (size_t)(v->p.filters * v->each * v->area * v->size);
-    v->product_at = (size_t)round_up(v->bare ? 0 : v->many * most * v->ld * v->size, 64);
-    job->local = v->product_at + (v->kinds > 1 ? (size_t)(v->each * v->ld * v->size) : 0);
+    product = v->rows * v->ld;
+    if (!v->copied)
+        copy = v->chunk * most * v->ld;
+    if (back || v->copied) {
+        job->tiles[job->phases++] = v->p.filters;
+        job->scratch = (size_t)(v->p.filters * (back ? v->rows : v->inner) * v->area * v->size);
+    }
+    job->tiles[job->phases++] = v->rows ? v->all * v->p.groups * v->parts * (v->copied ? v->p.samples : 1) : 0;
+    v->product_at = ((size_t)((copy + 64) * v->size) + 63) & ~(size_t)63;
+    v->pieces_at = (v->product_at + (size_t)(product * v->size) + 63) & ~(size_t)63;
+    job->local = v->pieces_at + (v->copied ? (size_t)v->area * sizeof(cpu_hop) : (size_t)pieces * sizeof(piece));
     return NILU_OK;
 }
 
-/* The weights of filter o, [channels, area], go to their kinds, [channels, filters, taps] each. */
+/* ---- tiles */
+
+/* The weights of filter o, [channels, area], go to their kinds: [channels, filters, taps] each, or forward [filters, channels, taps];
+ * for copies, taps come before the channels of a chunk. */
 static void turn_weights(const conv *v, const nilu_call *c, int64_t o)
 {
-    const int64_t group = o / v->many;
-    const char *from = (const char *)c->in[1].data + o * v->each * v->area * v->size;
+    const int64_t channels = v->back ? v->rows : v->inner, many = v->back ? v->inner : v->rows, group = o / many;
+    const char *from = (const char *)c->in[1].data + o * channels * v->area * v->size;
     for (int64_t i = 0; i < v->kinds; i++) {
         const kind *k = &v->kind[i];
-        for (int64_t channel = 0; channel < v->each; channel++) {
-            char *to = (char *)c->scratch +
-                       ((int64_t)k->weights + ((group * v->each + channel) * v->many + o % v->many) * k->taps) * v->size;
+        for (int64_t channel = 0; channel < channels; channel++) {
+            const int64_t row = v->back ? channel : o % many, inner = v->back ? o % many : channel, at = inner % v->chunk;
+            const int64_t step = v->copied ? cpu_least(v->chunk, v->inner - inner + at) : 1;
+            char *to = (char *)c->scratch + ((int64_t)k->weights + (group * v->rows + row) * v->inner * k->taps + (inner - at) * k->taps +
+                                             at * (v->copied ? 1 : k->taps)) * v->size;
             for (int64_t t = 0; t < k->taps; t++)
-                memcpy(to + t * v->size, from + (channel * v->area + v->tap[k->first + t].at) * v->size, (size_t)v->size);
+                move(v, to + t * step * v->size, 1, from + (channel * v->area + v->tap[k->first + t].at) * v->size, 1, 1);
         }
     }
 }
 
-/* A product [channels, places of a kind] goes where the places are. */
-static void put_apart(const conv *v, const kind *k, const char *from, int64_t first, int64_t last, char *x)
+/* A product [rows, places first .. last-1 of a kind] goes where the places are. */
+static void put(const conv *v, const kind *k, const char *from, int64_t rows, int64_t first, int64_t last, char *to)
 {
-    const ops_slide_plan *p = &v->p;
-    for (int64_t i = 0; i < v->each; i++, from += v->ld * v->size, x += p->in[0] * p->in[1] * v->size)
-        for (int64_t j = first; j < last;) {
-            const int64_t row = j / k->size[1], column = j % k->size[1], n = cpu_least(last - j, k->size[1] - column);
-            char *to = x + ((k->from[0] + row * p->stride[0]) * p->in[1] + k->from[1] + column * p->stride[1]) * v->size;
-            for (int64_t e = 0; e < n; e++)
-                memcpy(to + e * p->stride[1] * v->size, from + (j - first + e) * v->size, (size_t)v->size);
-            j += n;
+    const int64_t plane = v->result[0] * v->result[1], channels = v->back ? v->p.channels : v->p.filters;
+    for (int64_t j = first; j < last;) {
+        const int64_t n = j / k->places, at = j % k->places, row = at / k->size[1], column = at % k->size[1];
+        const int64_t some = cpu_least(last - j, v->kinds == 1 ? k->places - at : k->size[1] - column);
+        char *z = to + (n * channels * plane + (k->from[0] + row * v->spread[0]) * v->result[1] + k->from[1] + column * v->spread[1]) * v->size;
+        const char *s = from + (j - first) * v->size;
+        for (int64_t i = 0; i < rows; i++, z += plane * v->size, s += v->ld * v->size) {
+            if (v->spread[1] == 1)
+                memcpy(z, s, (size_t)(some * v->size));
+            else
+                move(v, z, v->spread[1], s, 1, some);
+        }
+        j += some;
+    }
+}
+
+/* A tile whose places' rows lie `pitch` apart goes where the places are. */
+static void put_rows(const conv *v, const kind *k, const char *from, int64_t n, int64_t top, int64_t high, char *to)
+{
+    const int64_t plane = v->result[0] * v->result[1], channels = v->back ? v->p.channels : v->p.filters, step = v->spread[1];
+    to += (n * channels * plane + (k->from[0] + top * v->spread[0]) * v->result[1] + k->from[1]) * v->size;
+    for (int64_t i = 0; i < v->rows; i++, to += plane * v->size, from += v->ld * v->size)
+        for (int64_t r = 0; r < high; r++) {
+            char *z = to + r * v->spread[0] * v->result[1] * v->size;
+            const char *s = from + r * k->pitch * v->size;
+            if (step == 1)
+                memcpy(z, s, (size_t)(k->size[1] * v->size));
+            else
+                move(v, z, step, s, 1, k->size[1]);
         }
 }
 
-static void transpose_tile(const conv *v, const nilu_call *c, int64_t t, char *local)
+static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *local)
 {
-    const ops_slide_plan *p = &v->p;
-    const int64_t plane = p->out[0] * p->out[1], group = t / v->tiles % p->groups, sample = t / v->tiles / p->groups;
+    const int64_t group = t % v->p.groups, plane = v->source[0] * v->source[1];
     const kind *k = v->kind;
-    for (t %= v->tiles; t >= k->tiles; k++)
+    const int64_t n = t / v->p.groups / v->all; /* all kinds of a sample, so that their places are near when they are put there */
+    for (t = t / v->p.groups % v->all; t >= k->cuts; k++)
+        t -= k->cuts;
+    const int64_t top = t * k->rows, high = cpu_least(k->rows, k->size[0] - top);
+    const int64_t reach = (k->far - k->left - 16) / k->pitch - k->rows, taps = v->inner * k->taps, lanes = v->isa->lanes[v->form];
+    const char *source = (const char *)c->in[0].data + (n * (v->back ? v->p.filters : v->p.channels) + group * v->inner) * plane * v->size;
+    char *tile = local + v->product_at;
+    const int64_t y = top + k->up, before = y < 0 ? cpu_least(-y, high + reach) : 0, beyond = y + high + reach - v->source[0],
+                  after = beyond > 0 ? cpu_least(beyond, high + reach) : 0, inside = high + reach - before - after;
+    const int64_t *shift = v->tap[k->first].shift;
+    const char *weights = (const char *)c->scratch + ((int64_t)k->weights + group * v->rows * taps) * v->size,
+               *q = local + (k->taps ? (shift[0] - k->up) * k->pitch + shift[1] + k->left : 0) * v->size;
+    cpu_product g = {.rows = v->rows, .columns = round_up((high - 1) * k->pitch + k->size[1], lanes), .p_row = taps, .p_step = 1, .q_step = k->far,
+                     .q_strip = (int64_t)v->strip * lanes, .c_row = v->ld, .strip = v->strip, .near = true, .hops = k->taps ? k->taps - 1 : 0};
+    cpu_hop *hop = (cpu_hop *)(void *)(local + v->pieces_at);
+    g.hop = hop;
+    for (int64_t first = 0; first < v->inner && (k->taps || first == 0); first += v->chunk) {
+        char *to = local;
+        g.k = k->taps ? cpu_least(v->chunk, v->inner - first) : 0;
+        for (int64_t i = 0; i < g.hops; i++)
+            hop[i] = (cpu_hop){0, v->hop[k->first + i].q - g.k * k->far};
+        for (int64_t i = 0; i < g.k; i++, source += plane * v->size, to += k->far * v->size) {
+            char *row = to + (k->left + before * k->pitch) * v->size;
+            v->isa->lay[v->form](1, source, 0, 1, to, 0, k->left + before * k->pitch, 0, 0);
+            if (inside > 0)
+                v->isa->lay[v->form](inside, source + (y + before) * v->source[1] * v->size, v->source[1], 1, row, k->pitch, 0, v->source[1], k->pitch);
+            v->isa->lay[v->form](1, source, 0, 1, row + inside * k->pitch * v->size, 0, after * k->pitch, 0, 0);
+        }
+        v->isa->multiply[v->form](&g, weights + first * k->taps * v->size, q, tile);
+        g.more = true;
+    }
+    put_rows(v, k, tile, n, top, high, (char *)c->out[0].data + group * v->rows * v->result[0] * v->result[1] * v->size);
+}
+
+static void compute(const conv *v, const nilu_call *c, int64_t t, char *local)
+{
+    const int64_t part = t % v->parts, group = t / v->parts % v->p.groups, plane = v->source[0] * v->source[1];
+    const int64_t r0 = part * v->rows / v->parts, rows = (part + 1) * v->rows / v->parts - r0;
+    const kind *k = v->kind;
+    for (t = t / v->parts / v->p.groups; t >= k->tiles; k++)
         t -= k->tiles;
-    const int64_t first = t * v->columns, last = cpu_least(first + v->columns, k->size[0] * k->size[1]), taps = v->many * k->taps;
-    const source s = {.at = (const char *)c->in[0].data + (sample * p->filters + group * v->many) * plane * v->size,
-                      .in = {p->out[0], p->out[1]}, .step = {1, 1}, .width = k->size[1], .size = v->size};
-    cpu_product g = {.rows = v->each, .columns = last - first, .k = taps, .p_row = taps, .p_step = 1, .q_step = v->ld,
-                     .q_strip = (int64_t)v->strip * v->isa->lanes[v->form], .c_row = p->in[0] * p->in[1], .strip = v->strip};
-    char *x = (char *)c->out[0].data + (sample * p->channels + group * v->each) * p->in[0] * p->in[1] * v->size, *to = x + first * v->size;
-    const char *q = local;
-    if (v->kinds > 1) {
-        to = local + v->product_at;
-        g.c_row = v->ld;
+    const int64_t first = t * v->columns, last = cpu_least(first + v->columns, k->places * v->p.samples), n = first / k->places;
+    const bool within = (last - 1) / k->places == n, direct = within && v->kinds == 1, bare = within && v->bare;
+    const int64_t taps = v->inner * k->taps, result = v->result[0] * v->result[1];
+    const char *source = (const char *)c->in[0].data + group * v->inner * plane * v->size, *weights = v->back ? c->scratch : c->in[1].data;
+    char *to = (char *)c->out[0].data + (group * v->rows + r0) * result * v->size, *tile = local + v->product_at;
+    cpu_product g = {.rows = rows, .columns = last - first, .p_row = taps, .p_step = 1, .q_step = v->ld,
+                     .q_strip = (int64_t)v->strip * v->isa->lanes[v->form], .c_row = v->ld, .strip = v->strip, .near = true};
+    if (direct) {
+        tile = to + (n * (v->back ? v->p.channels : v->p.filters) * result + first % k->places) * v->size;
+        g.c_row = result;
     }
-    if (v->bare) {
-        q = s.at + first * v->size;
-        g.q_step = plane;
-    } else {
-        lay_panel(v, s, v->many, v->tap + k->first, k->taps, first, last, local);
-    }
-    v->isa->multiply[v->form](&g, (const char *)c->scratch + ((int64_t)k->weights + group * v->each * taps) * v->size, q, to);
-    if (v->kinds > 1)
-        put_apart(v, k, to, first, last, x);
-}
-
-static nilu_status run_transpose(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
-{
-    for (int64_t t = begin; t < end; t++) {
-        if (phase == 0)
-            turn_weights(c->plan, c, t);
-        else
-            transpose_tile(c->plan, c, t, local);
-    }
-    return NILU_OK;
-}
-
-/* ---- conv_weight: phase 0 makes parts [taps, filters], phase 1 adds them up */
-
-COLD static nilu_status prepare_weight(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
-{
-    conv *v = start(nl, n, isa, n->in[0]->shape, n->out[0].shape, n->in[1]->shape, 0);
-    *job = (cpu_job){.phases = 2, .plan = v};
-    if (!v)
-        return NILU_E_NO_MEMORY;
-    const int64_t places = v->p.out[0] * v->p.out[1], all = v->p.filters * v->each * v->area;
-    taps_of_x(v);
-    v->chunk = NEAR / (v->area * 128 * v->size) + 1;
-    v->chunks = cpu_ceil_div(v->each, v->chunk);
-    v->chunk = v->chunks ? cpu_ceil_div(v->each, v->chunks) : 0;
-    v->strip = strip_for(v->isa, v->chunk * v->area);
-    cut(v, v->chunk * v->area, places);
-    v->tiles = v->columns ? cpu_ceil_div(places, v->columns) : 0;
-    v->parts = all ? cpu_least(cpu_least(MOST_PARTS, PARTS_BYTES / (all * v->size) + 1), v->p.samples) : 0;
-    job->tiles[0] = v->parts * v->p.groups * v->chunks;
-    job->tiles[1] = v->p.filters;
-    job->scratch = (size_t)(v->parts * all * v->size);
-    v->turned_at = (size_t)round_up(v->bare ? 0 : v->chunk * v->area * v->ld * v->size, 64);
-    job->local = v->turned_at + (size_t)(round_up(v->many, 16) * v->columns * v->size);
-    return NILU_OK;
-}
-
-static void weight_tile(const conv *v, const nilu_call *c, int64_t t, char *local)
-{
-    const ops_slide_plan *p = &v->p;
-    const int64_t chunk = t % v->chunks, group = t / v->chunks % p->groups, part = t / v->chunks / p->groups;
-    const int64_t c0 = chunk * v->chunk, channels = cpu_least(v->chunk, v->each - c0);
-    const int64_t plane = p->in[0] * p->in[1], places = p->out[0] * p->out[1], wide = round_up(v->many, 16);
-    const int64_t begin = part * p->samples / v->parts, end = (part + 1) * p->samples / v->parts;
-    char *to = (char *)c->scratch + ((part * p->groups + group) * v->each + c0) * v->area * v->many * v->size;
-    cpu_product g = {.rows = channels * v->area, .columns = v->many, .p_row = v->bare ? plane : v->ld, .p_step = 1, .q_step = wide,
-                     .q_strip = (int64_t)v->strip * v->isa->lanes[v->form], .c_row = v->many, .strip = v->strip};
-    for (int64_t sample = begin; sample < end; sample++)
-        for (int64_t first = 0; first < places; first += v->columns) {
-            const int64_t last = cpu_least(first + v->columns, places);
-            const source s = {.at = (const char *)c->in[0].data + (sample * p->channels + group * v->each + c0) * plane * v->size,
-                              .in = {p->in[0], p->in[1]}, .step = {v->step[0], v->step[1]}, .width = p->out[1], .size = v->size};
-            const char *y = (const char *)c->in[1].data + ((sample * p->filters + group * v->many) * places + first) * v->size;
-            const char *panel = v->bare ? s.at + first * v->size : local;
-            if (!v->bare)
-                lay_panel(v, s, channels, v->tap, v->area, first, last, local);
-            v->isa->flip[v->form](v->many, last - first, y, places, local + v->turned_at, wide);
-            g.k = last - first;
-            v->isa->multiply[v->form](&g, panel, local + v->turned_at, to);
-            g.more = true;
-        }
-}
-
-/* Filter o's taps, from all parts in their order. */
-static void add_parts(const conv *v, const nilu_call *c, int64_t o)
-{
-    const int64_t taps = v->each * v->area, all = v->p.filters * taps, group = o / v->many;
-    const int64_t at = group * taps * v->many + o % v->many;
-    for (int64_t t = 0; t < taps; t++) {
-        if (v->form == CPU_F32) {
-            float sum = 0;
-            for (int64_t part = 0; part < v->parts; part++)
-                sum += ((const float *)c->scratch)[part * all + at + t * v->many];
-            ((float *)c->out[0].data)[o * taps + t] = sum;
+    weights += ((int64_t)k->weights + (group * v->rows + r0) * taps) * v->size;
+    if (bare)
+        source += (n * (v->back ? v->p.filters : v->p.channels) * plane + first % k->places) * v->size;
+    for (int64_t i = 0; i == 0 || i < v->inner; i += v->chunk) {
+        const int64_t channels = cpu_least(v->chunk, v->inner - i);
+        const char *q = local, *from = source + i * plane * v->size;
+        g.k = channels * k->taps;
+        g.more = i > 0;
+        if (bare) {
+            q = from;
+            g.q_step = plane;
         } else {
-            double sum = 0;
-            for (int64_t part = 0; part < v->parts; part++)
-                sum += ((const double *)c->scratch)[part * all + at + t * v->many];
-            ((double *)c->out[0].data)[o * taps + t] = sum;
+            lay_panel(v, k, from, channels, first, last, local, (piece *)(void *)(local + v->pieces_at));
         }
+        v->isa->multiply[v->form](&g, weights + i * k->taps * v->size, q, tile);
     }
+    if (!direct)
+        put(v, k, tile, rows, first, last, to);
 }
 
-static nilu_status run_weight(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
+static nilu_status prepare_conv(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
+    return prepare(nl, n, isa, job, false);
+}
+
+static nilu_status prepare_transpose(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+{
+    return prepare(nl, n, isa, job, true);
+}
+
+static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
+{
+    const conv *v = c->plan;
     for (int64_t t = begin; t < end; t++) {
-        if (phase == 0)
-            weight_tile(c->plan, c, t, local);
+        if (phase == 0 && (v->back || v->copied))
+            turn_weights(v, c, t);
+        else if (v->copied)
+            compute_copied(v, c, t, local);
         else
-            add_parts(c->plan, c, t);
+            compute(v, c, t, local);
     }
     return NILU_OK;
 }
 
-const cpu_kernel cpu_kernel_conv = {"conv", "conv", accepts, prepare_conv, run_conv};
-const cpu_kernel cpu_kernel_conv_transpose = {"conv_transpose", "conv_transpose", accepts, prepare_transpose, run_transpose};
-const cpu_kernel cpu_kernel_conv_weight = {"conv_weight", "conv_weight", accepts, prepare_weight, run_weight};
+const cpu_kernel cpu_kernel_conv = {"conv", "conv", accepts, prepare_conv, run};
+const cpu_kernel cpu_kernel_conv_transpose = {"conv_transpose", "conv_transpose", accepts, prepare_transpose, run};

@@ -312,12 +312,19 @@ typedef struct cpu_soon { /* `bytes` from each place */
     const char *at[CPU_SOON];
     int64_t bytes;
 } cpu_soon;
+/* Steps beyond those that all k take: behind the first k of them, the second, and so on. Elements. */
+typedef struct cpu_hop {
+    int64_t p, q;
+} cpu_hop;
 /* p [rows, k], any strides; q [k, columns] and c [rows, columns], columns adjacent. */
 typedef struct cpu_product {
     int64_t rows, columns, k;
     int64_t p_row, p_step, q_step, c_row; /* distances in elements: between rows, and from k to k + 1 */
     int64_t q_strip;        /* distance from a block's columns of q to the next block's */
     int strip;              /* vectors of a block, 1..4, most[strip] != 0 */
+    bool near;              /* p and q are in the nearest caches: nothing is asked for, and nothing may be kept */
+    const cpu_hop *hop;     /* k may be only a part of the sum: there are as many steps again behind each of these */
+    int64_t hops;
     bool more;
     void *keep;             /* NULL, or where q is copied to while the first rows use it, for the others: strip after
                                strip, k rows of `strip` whole vectors each */
@@ -332,6 +339,9 @@ struct cpu_gemm_table {
     void (*multiply[3])(const cpu_product *g, const void *p, const void *q, void *c);
     /* to [columns, rows] = from [rows, columns] transposed; ld: distances between rows. Of 4 and 8 bytes. */
     void (*flip[2])(int64_t rows, int64_t columns, const void *from, int64_t ld, void *to, int64_t to_ld);
+    /* Rows of a panel, of 4 and 8 bytes: each has `before` zeros, `inside` numbers from every step-th place of `from`, and
+     * zeros up to n. What lies up to a vector behind is overwritten. ld, far: from row to row. */
+    void (*lay[2])(int64_t rows, const void *from, int64_t ld, int64_t step, void *to, int64_t far, int64_t before, int64_t inside, int64_t n);
     /* Into the rounded form: from memory in which k is adjacent, to [rows, k / per]; and from memory in which rows are, to
      * [k / per, rows]. */
     void (*round_rows)(int64_t rows, int64_t k, const void *from, nilu_dtype type, int64_t ld, void *to, int64_t to_ld);

@@ -66,6 +66,7 @@ const cpu_gemm_table ISA(cpu_gemm) = {.lanes = {f32_lanes, f64_lanes, f32_lanes}
                                       .per = 1,
                                       .multiply = {f32_multiply, f64_multiply, f32_multiply},
                                       .flip = {f32_flip, f64_flip},
+                                      .lay = {f32_lay, f64_lay},
                                       .round_rows = round_rows,
                                       .round_columns = round_columns,
                                       .to_bf16 = to_bf16};
