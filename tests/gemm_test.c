@@ -252,7 +252,8 @@ static void every_small_shape(void **state)
             for (size_t j = 0; j < COUNT(sizes); j++)
                 for (size_t l = 0; l < COUNT(sizes); l += 2) {
                     product p = matrices((i + j + l) % 3 ? NILU_F32 : NILU_F64, sizes[i], sizes[j], sizes[l], t);
-                    check(&p, isas[(i + j) % 3], 1);
+                    if (cpu_isa_find(isas[(i + j) % 3]))
+                        check(&p, isas[(i + j) % 3], 1);
                     if ((i * 5 + j + l) % 7 == 0)
                         on_every_isa(&p, 1);
                 }

@@ -6,7 +6,8 @@
  *                     divided by the stride: those of one kind lie under the same places of the kernel, so nothing is
  *                     multiplied that a stride leaves out
  * Where filters are few, to lay out a panel takes longer than to multiply it. Then the pictures are copied once, with the zeros
- * around them, and read at every place's distance from the copy's beginning; what lies between the end of one row and the
+ * around them, and read at every tap's distance from the copy's beginning; at a stride of two, those of even and of odd rows and
+ * columns are pictures of their own; what lies between the end of one row and the
  * beginning of the next is computed as well, and not looked at.
  * Places are counted on from sample to sample, so that a tile of small pictures takes several. A tile that lies within one
  * sample, where all places are of one kind, is computed where the result lies; others are put there from a buffer. Where there are
@@ -23,6 +24,7 @@
 #define UNIT 48            /* places: whole blocks on every instruction set */
 #define MOST_COLUMNS 960
 #define MOST_COPIED 64     /* channels of a copy */
+#define MOST_PHASES 4      /* pictures of a copy, into which the source is sorted by a stride */
 #define FEW_TILES 16       /* more are not made smaller for the sake of threads */
 
 typedef struct kind { /* places of the result that lie under the same places of the kernel */
@@ -33,10 +35,14 @@ typedef struct kind { /* places of the result that lie under the same places of 
     /* Of a copy: the distance of its rows, and of its channels; where column 0 is; the source's row of its first row, before
      * that of the place; rows of places of a tile, and tiles of a sample. */
     int64_t pitch, far, left, up, rows, cuts;
+    int phases, phase[MOST_PHASES][2]; /* those that are read, one after the other in each channel, `sheet` apart */
+    int64_t sheet, reach;              /* reach: rows of a phase beyond those of places */
 } kind;
 
 typedef struct tap { /* a place of the kernel: where it lies in the source of the place (0, 0) */
     int64_t at, shift[2];
+    int64_t near[2]; /* of copies: where in its phase, shift = near · step + phase */
+    int phase[2];
 } tap;
 
 typedef struct conv {
@@ -176,9 +182,9 @@ COLD static void find_kinds(conv *v)
         for (int64_t t = 0; t < v->area; t++) {
             const int64_t down = t / p->kernel[1] * p->dilation[0] - p->padding[0], across = t % p->kernel[1] * p->dilation[1] - p->padding[1];
             if (!v->back)
-                v->tap[found++] = (tap){t, {down, across}};
+                v->tap[found++] = (tap){.at = t, .shift = {down, across}};
             else if ((k->from[0] - down) % p->stride[0] == 0 && (k->from[1] - across) % p->stride[1] == 0)
-                v->tap[found++] = (tap){t, {(k->from[0] - down) / p->stride[0], (k->from[1] - across) / p->stride[1]}};
+                v->tap[found++] = (tap){.at = t, .shift = {(k->from[0] - down) / p->stride[0], (k->from[1] - across) / p->stride[1]}};
         }
         k->taps = found - k->first;
         weights += (size_t)(p->groups * v->rows * v->inner * k->taps);
@@ -187,30 +193,52 @@ COLD static void find_kinds(conv *v)
 
 /* ---- copies in place of panels */
 
+/* The phase of a tap among those of its kind. */
+static int phase_of(const kind *k, const tap *t)
+{
+    int i = 0;
+    while (i < k->phases && (k->phase[i][0] != t->phase[0] || k->phase[i][1] != t->phase[1]))
+        i++;
+    return i;
+}
+
+/* Where a tap reads in a copy, from its beginning. */
+static int64_t place_of(const kind *k, const tap *t)
+{
+    return phase_of(k, t) * k->sheet + (t->near[0] - k->up) * k->pitch + t->near[1] + k->left;
+}
+
 /* How kind k's copy lies; false: it is no good, because too much of it is not looked at. */
 COLD static bool lay_copy(conv *v, kind *k)
 {
     enum { LAYING = 20 }; /* to lay out a number of the panel takes as long as so many filters' products with it */
     int64_t least[2] = {0, 0}, most[2] = {0, 0};
-    for (int64_t t = 0; t < k->taps; t++)
+    for (int64_t i = 0; i < k->taps; i++) {
+        tap *t = &v->tap[k->first + i];
         for (int d = 0; d < 2; d++) {
-            const int64_t at = v->tap[k->first + t].shift[d];
-            least[d] = t == 0 || at < least[d] ? at : least[d];
-            most[d] = t == 0 || at > most[d] ? at : most[d];
+            t->phase[d] = (int)((t->shift[d] % v->step[d] + v->step[d]) % v->step[d]);
+            t->near[d] = (t->shift[d] - t->phase[d]) / v->step[d];
+            least[d] = i == 0 || t->near[d] < least[d] ? t->near[d] : least[d];
+            most[d] = i == 0 || t->near[d] > most[d] ? t->near[d] : most[d];
         }
-    const int64_t beyond = k->size[1] - 1 + most[1] - (v->source[1] - 1);
+        if (phase_of(k, t) == k->phases)
+            memcpy(k->phase[k->phases++], t->phase, sizeof t->phase);
+    }
+    const int64_t width = cpu_ceil_div(v->source[1], v->step[1]), beyond = k->size[1] - 1 + most[1] - (width - 1);
     k->left = least[1] < 0 ? -least[1] : 0;
     k->up = least[0];
-    k->pitch = v->source[1] + (beyond > k->left ? beyond : k->left);
+    k->pitch = width + (beyond > k->left ? beyond : k->left);
     k->pitch = k->pitch < k->size[1] ? k->size[1] : k->pitch;
-    const int64_t reach = most[0] - least[0], line = v->chunk > v->rows / 2 ? v->chunk : v->rows / 2;
-    k->rows = NEAR / (line * k->pitch * v->size + 1) - reach;
+    k->reach = most[0] - least[0];
+    const int64_t line = v->chunk * k->phases > v->rows / 2 ? v->chunk * k->phases : v->rows / 2;
+    k->rows = NEAR / (line * k->pitch * v->size + 1) - k->reach;
     k->rows = cpu_least(cpu_least(k->rows, 2 * MOST_COLUMNS / k->pitch), k->size[0]);
     if (k->rows < 1)
         return false;
     k->cuts = cpu_ceil_div(k->size[0], k->rows);
     k->rows = cpu_ceil_div(k->size[0], k->cuts);
-    k->far = (k->rows + reach) * k->pitch + k->left + 16;
+    k->sheet = (k->rows + k->reach) * k->pitch + k->left + 16;
+    k->far = k->sheet * k->phases;
     k->far += k->far % 256 == 0 ? 16 : 0;
     const int64_t columns = round_up(k->rows * k->pitch, 16) + (k->cuts > 1 ? 16 : 0);
     return (columns * k->cuts - k->places) * v->rows < k->places * LAYING;
@@ -218,7 +246,7 @@ COLD static bool lay_copy(conv *v, kind *k)
 
 COLD static bool lay_copies(conv *v)
 {
-    if (v->step[0] != 1 || v->step[1] != 1 || v->bare || v->rows == 0 || v->inner == 0)
+    if (v->step[0] * v->step[1] > MOST_PHASES || v->bare || v->rows == 0 || v->inner == 0)
         return false;
     const int64_t chunks = cpu_ceil_div(v->inner, MOST_COPIED);
     v->chunk = cpu_ceil_div(v->inner, chunks);
@@ -226,10 +254,9 @@ COLD static bool lay_copies(conv *v)
         if (v->kind[i].places > 0 && !lay_copy(v, &v->kind[i]))
             return false;
     for (int64_t i = 0; i < v->kinds; i++)
-        for (int64_t t = 0; t < v->kind[i].taps; t++) {
-            const kind *k = &v->kind[i];
-            const tap *a = &v->tap[k->first + t], *b = t + 1 < k->taps ? a + 1 : a;
-            v->hop[k->first + t].q = (b->shift[0] - a->shift[0]) * k->pitch + b->shift[1] - a->shift[1];
+        for (int64_t t = 0; t + 1 < v->kind[i].taps; t++) {
+            const tap *at = &v->tap[v->kind[i].first + t];
+            v->hop[v->kind[i].first + t].q = place_of(&v->kind[i], at + 1) - place_of(&v->kind[i], at);
         }
     return true;
 }
@@ -363,8 +390,11 @@ static void put_rows(const conv *v, const kind *k, const char *from, int64_t n, 
 {
     const int64_t plane = v->result[0] * v->result[1], channels = v->back ? v->p.channels : v->p.filters, step = v->spread[1];
     to += (n * channels * plane + (k->from[0] + top * v->spread[0]) * v->result[1] + k->from[1]) * v->size;
-    for (int64_t i = 0; i < v->rows; i++, to += plane * v->size, from += v->ld * v->size)
-        for (int64_t r = 0; r < high; r++) {
+    /* what is written behind a row, the next one overwrites */
+    const int64_t easy = step == 1 && v->spread[0] == 1 && k->size[1] == v->result[1] && k->size[1] >= 16 ? high - 1 : 0;
+    for (int64_t i = 0; i < v->rows; i++, to += plane * v->size, from += v->ld * v->size) {
+        v->isa->lay[v->form](easy, from, k->pitch, 1, to, k->size[1], 0, k->size[1], k->size[1]);
+        for (int64_t r = easy; r < high; r++) {
             char *z = to + r * v->spread[0] * v->result[1] * v->size;
             const char *s = from + r * k->pitch * v->size;
             if (step == 1)
@@ -372,6 +402,22 @@ static void put_rows(const conv *v, const kind *k, const char *from, int64_t n, 
             else
                 move(v, z, step, s, 1, k->size[1]);
         }
+    }
+}
+
+/* One phase of a channel: `high` rows from row `y` of the phase on, with the zeros around them. */
+static void copy_phase(const conv *v, const kind *k, const int phase[2], const char *source, int64_t y, int64_t high, char *to)
+{
+    const int64_t rows = v->source[0] > phase[0] ? cpu_ceil_div(v->source[0] - phase[0], v->step[0]) : 0,
+                  width = v->source[1] > phase[1] ? cpu_ceil_div(v->source[1] - phase[1], v->step[1]) : 0;
+    const int64_t before = y < 0 ? cpu_least(-y, high) : 0, beyond = y + high - rows, after = beyond > 0 ? cpu_least(beyond, high - before) : 0,
+                  inside = high - before - after, zeros = k->left + before * k->pitch;
+    v->isa->lay[v->form](1, source, 0, 1, to, 0, zeros, 0, 0);
+    to += zeros * v->size;
+    if (inside > 0)
+        v->isa->lay[v->form](inside, source + (((y + before) * v->step[0] + phase[0]) * v->source[1] + phase[1]) * v->size, v->step[0] * v->source[1],
+                             v->step[1], to, k->pitch, 0, width, k->pitch);
+    v->isa->lay[v->form](1, source, 0, 1, to + inside * k->pitch * v->size, 0, after * k->pitch, 0, 0);
 }
 
 static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *local)
@@ -381,32 +427,27 @@ static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *l
     const int64_t n = t / v->p.groups / v->all; /* all kinds of a sample, so that their places are near when they are put there */
     for (t = t / v->p.groups % v->all; t >= k->cuts; k++)
         t -= k->cuts;
-    const int64_t top = t * k->rows, high = cpu_least(k->rows, k->size[0] - top);
-    const int64_t reach = (k->far - k->left - 16) / k->pitch - k->rows, taps = v->inner * k->taps, lanes = v->isa->lanes[v->form];
+    const int64_t top = t * k->rows, high = cpu_least(k->rows, k->size[0] - top), taps = v->inner * k->taps, lanes = v->isa->lanes[v->form];
     const char *source = (const char *)c->in[0].data + (n * (v->back ? v->p.filters : v->p.channels) + group * v->inner) * plane * v->size;
+    const char *weights = (const char *)c->scratch + ((int64_t)k->weights + group * v->rows * taps) * v->size;
     char *tile = local + v->product_at;
-    const int64_t y = top + k->up, before = y < 0 ? cpu_least(-y, high + reach) : 0, beyond = y + high + reach - v->source[0],
-                  after = beyond > 0 ? cpu_least(beyond, high + reach) : 0, inside = high + reach - before - after;
-    const int64_t *shift = v->tap[k->first].shift;
-    const char *weights = (const char *)c->scratch + ((int64_t)k->weights + group * v->rows * taps) * v->size,
-               *q = local + (k->taps ? (shift[0] - k->up) * k->pitch + shift[1] + k->left : 0) * v->size;
-    cpu_product g = {.rows = v->rows, .columns = round_up((high - 1) * k->pitch + k->size[1], lanes), .p_row = taps, .p_step = 1, .q_step = k->far,
-                     .q_strip = (int64_t)v->strip * lanes, .c_row = v->ld, .strip = v->strip, .near = true, .hops = k->taps ? k->taps - 1 : 0};
     cpu_hop *hop = (cpu_hop *)(void *)(local + v->pieces_at);
-    g.hop = hop;
+    cpu_product g = {.rows = v->rows, .columns = round_up((high - 1) * k->pitch + k->size[1], lanes), .p_row = taps, .p_step = 1, .q_step = k->far,
+                     .q_strip = (int64_t)v->strip * lanes, .c_row = v->ld, .strip = v->strip, .near = true, .hop = hop, .hops = k->taps ? k->taps - 1 : 0};
+    const int64_t row = v->step[0] * v->source[1] * v->size, soon = (top + k->up) * row < 0 ? 0 : (top + k->up) * row,
+                  span = cpu_least((high + k->reach) * row, plane * v->size - soon);
     for (int64_t first = 0; first < v->inner && (k->taps || first == 0); first += v->chunk) {
         char *to = local;
         g.k = k->taps ? cpu_least(v->chunk, v->inner - first) : 0;
         for (int64_t i = 0; i < g.hops; i++)
             hop[i] = (cpu_hop){0, v->hop[k->first + i].q - g.k * k->far};
         for (int64_t i = 0; i < g.k; i++, source += plane * v->size, to += k->far * v->size) {
-            char *row = to + (k->left + before * k->pitch) * v->size;
-            v->isa->lay[v->form](1, source, 0, 1, to, 0, k->left + before * k->pitch, 0, 0);
-            if (inside > 0)
-                v->isa->lay[v->form](inside, source + (y + before) * v->source[1] * v->size, v->source[1], 1, row, k->pitch, 0, v->source[1], k->pitch);
-            v->isa->lay[v->form](1, source, 0, 1, row + inside * k->pitch * v->size, 0, after * k->pitch, 0, 0);
+            for (int64_t at = soon; at < soon + span; at += 64) /* of the next channel: planes are short, and strides puzzle the machine */
+                __builtin_prefetch(source + (plane * v->size + at));
+            for (int f = 0; f < k->phases; f++)
+                copy_phase(v, k, k->phase[f], source, top + k->up, high + k->reach, to + f * k->sheet * v->size);
         }
-        v->isa->multiply[v->form](&g, weights + first * k->taps * v->size, q, tile);
+        v->isa->multiply[v->form](&g, weights + first * k->taps * v->size, local + (k->taps ? place_of(k, &v->tap[k->first]) : 0) * v->size, tile);
         g.more = true;
     }
     put_rows(v, k, tile, n, top, high, (char *)c->out[0].data + group * v->rows * v->result[0] * v->result[1] * v->size);
