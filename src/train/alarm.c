@@ -311,7 +311,7 @@ void train_survey_alarms(const nilu_data_info *d, const train_survey *s, void (*
     if (s->reach > 50 || s->spread > 1e3)
         raise_alarm(&t, SCALE, "", fmax(s->reach, s->spread), 50,
                     N_("the largest feature is %.3g deviations from the mean; the columns' deviations differ by a factor of %.3g"), s->reach, s->spread);
-    if (d->task == NILU_TASK_CLASSES && s->looked >= 100 && (double)s->largest > 0.95 * (double)s->looked)
-        raise_alarm(&t, IMBALANCE, "", (double)s->largest / (double)s->looked, 0.95, N_("%.1f %% of the samples are of one class"),
-                    100 * (double)s->largest / (double)s->looked);
+    if (d->task == NILU_TASK_CLASSES && s->labelled >= 100 && (double)s->largest > 0.95 * (double)s->labelled)
+        raise_alarm(&t, IMBALANCE, "", (double)s->largest / (double)s->labelled, 0.95, N_("%.1f %% of the samples are of one class"),
+                    100 * (double)s->largest / (double)s->labelled);
 }

@@ -1,5 +1,6 @@
 /* A survey of the data that a training begins with: columns that never change, an order that is none, samples that are in two
- * parts. It looks at the first samples of each part, as many as the caller has time for. */
+ * parts. It looks at the first samples of each part, as many as the caller has time for; at the labels of all, which are at
+ * hand, since samples often stand class by class. */
 #include "train/train.h"
 
 #include <math.h>
@@ -76,17 +77,20 @@ static void columns(const look *l, train_survey *s)
 
 static nilu_status classes(const look *l, train_survey *s)
 {
-    int64_t k = l->info->outputs, *count = base_calloc(l->data->nl, (size_t)k + 1, sizeof *count), known = 0;
-    if (!count)
-        return NILU_E_NO_MEMORY;
+    nilu *nl = l->data->nl;
+    int64_t k = l->info->outputs, n = l->info->count[NILU_TRAIN], known = 0;
+    int64_t *count = base_calloc(nl, (size_t)k + 1, sizeof *count);
+    int32_t *label = base_calloc(nl, (size_t)n, sizeof *label);
+    nilu_status status = count && label ? nilu_data_batch(l->data, NILU_TRAIN, NULL, n, NULL, label, NULL) : NILU_E_NO_MEMORY;
     double same = 0;
-    for (int64_t i = 0; i < l->n; i++) {
-        s->changes += i && l->label[i] != l->label[i - 1];
-        if (l->label[i] >= 0) {
-            count[l->label[i]]++;
+    for (int64_t i = 0; i < n && status == NILU_OK; i++) {
+        s->changes += i && label[i] != label[i - 1];
+        if (label[i] >= 0) {
+            count[label[i]]++;
             known++;
         }
     }
+    s->labelled = known;
     s->smallest = INT64_MAX;
     for (int64_t c = 0; c < k && known; c++) {
         double p = (double)count[c] / (double)known;
@@ -95,9 +99,11 @@ static nilu_status classes(const look *l, train_survey *s)
         s->largest = count[c] > s->largest ? count[c] : s->largest;
         s->smallest = count[c] < s->smallest ? count[c] : s->smallest;
     }
-    s->expected_changes = (double)(l->n - 1) * (1 - same);
-    base_free(l->data->nl, count);
-    return NILU_OK;
+    /* A folder for each class has no other order. */
+    s->expected_changes = strcmp(l->info->format, "pictures") == 0 ? 0 : (double)(n - 1) * (1 - same);
+    base_free(nl, count);
+    base_free(nl, label);
+    return status;
 }
 
 /* Samples of `part` that are in the training part, too. Where only some of that was looked at, as many more are thought of. */

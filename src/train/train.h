@@ -168,7 +168,7 @@ size_t train_alarm_line(const nilu_alarm *a, char *out, size_t room);
 #define SURVEYED 1000000 /* numbers, at the start of a training: some milliseconds */
 typedef struct train_survey {
     int64_t looked, compared;     /* samples of the training part; of the other parts */
-    int64_t smallest, largest;    /* class, by samples */
+    int64_t labelled, smallest, largest; /* training samples with a class, and of the smallest and the largest class */
     int64_t changes;              /* of class between neighbours, in the order of the file */
     double entropy, expected_changes;
     int64_t constant;             /* columns, and the name of the first */
