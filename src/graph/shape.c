@@ -34,7 +34,8 @@ nilu_status graph_out(nilu_build *b, int i, nilu_dtype dtype, nilu_shape shape)
     int64_t n = 1;
     for (int d = 0; d < shape.rank; d++) {
         NILU_NEED(b, shape.dim[d] >= 0, N_("dimension %d is %lld, but cannot be negative"), d, (long long)shape.dim[d]);
-        NILU_NEED(b, !__builtin_mul_overflow(n, shape.dim[d], &n) && n <= MAX_ELEMENTS,
+        /* an empty axis does not excuse the others: products over some of the axes must not overflow either */
+        NILU_NEED(b, !__builtin_mul_overflow(n, shape.dim[d] ? shape.dim[d] : 1, &n) && n <= MAX_ELEMENTS,
                   N_("the result would have more than 2^40 elements"));
     }
     for (int d = shape.rank; d < NILU_MAX_RANK; d++)

@@ -29,19 +29,26 @@ typedef struct onnx_value {
     nilu_shape shape;
 } onnx_value;
 
-/* Memory that lives as long as its owner. */
+/* Memory that lives as long as its owner. A few bytes of a file can ask for any amount of it (a range, a tile, the same
+ * external data for every tensor), so what is given is limited by the length of the files. */
 typedef struct onnx_pool {
     nilu *nl;
+    const char *path;
     void **block;
     int n, cap;
+    size_t bytes, limit;
+    uint64_t *file; /* external ones that the limit knows of, by number */
+    int files, files_cap;
 } onnx_pool;
-void *onnx_keep(onnx_pool *p, size_t bytes); /* cleared, on 64 bytes; NULL: no memory */
+#define ONNX_BESIDE ((size_t)1 << 28) /* what may be kept beside twice the file: measured, 3 MB do for models of real size */
+void *onnx_keep(onnx_pool *p, size_t bytes); /* cleared, on 64 bytes; NULL: no memory, and the error is set */
 void onnx_pool_free(onnx_pool *p);
 
 struct nilu_onnx {
     nilu *nl;
     char *path;
     int folder; /* for external data; -1: none */
+    size_t size; /* of the file */
     Onnx__ModelProto *model;
     onnx_pool pool;
     int opset;
@@ -65,6 +72,7 @@ typedef struct onnx_builder {
     nilu_graph *g;
     onnx_pool pool;
     int opset, depth;
+    int64_t built; /* nodes so far, those of bodies each time */
     bool training;
 } onnx_builder;
 

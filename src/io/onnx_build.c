@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-#define FOLD_LIMIT ((int64_t)1 << 22) /* elements */
+#define FOLD_LIMIT ((int64_t)1 << 22) /* elements that go into a node whose outputs are worked out at once */
+#define FOLD_ROOM (2 * FOLD_LIMIT)    /*   and all that it computes on the way */
+#define ATTRIBUTES_LIMIT 64           /* they are searched for by name */
+#define NODES_LIMIT 500000            /* of the graph, and of the file with bodies counted each time: loops in loops are unrolled */
 
 /* ---- values by name */
 
@@ -358,7 +361,18 @@ static nilu_status keep_fetched(onnx_site *s, const nilu_plan *plan, int n, cons
     return NILU_OK;
 }
 
-static nilu_status fold(onnx_site *s)
+/* Elements of all values of a graph. */
+static int64_t elements_of(const nilu_graph *g)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < g->nnode; i++)
+        for (int k = 0; k < g->node[i]->nout && sum <= FOLD_ROOM; k++)
+            sum += base_count(g->node[i]->out[k].shape);
+    return sum;
+}
+
+/* *large: it would take too much room, so it is left to the steps. */
+static nilu_status fold(onnx_site *s, bool *large)
 {
     nilu_graph *outside = s->b->g, *g = nilu_graph_new(s->b->nl);
     nilu_store *store = nilu_store_new(s->b->nl);
@@ -380,6 +394,8 @@ static nilu_status fold(onnx_site *s)
         if (s->out[i].t && !s->out[i].data)
             which[n] = i, fetch[n++] = s->out[i].t;
     nilu_compile_options plain = NILU_COMPILE_DEFAULT;
+    *large = status == NILU_OK && n && elements_of(g) > FOLD_ROOM;
+    n = *large ? 0 : n;
     if (status == NILU_OK && n)
         status = nilu_compile(g, store, n, fetch, &plain, &plan);
     if (status == NILU_OK && n)
@@ -413,6 +429,10 @@ static nilu_status build_node(onnx_builder *b, const onnx_node *node, onnx_scope
         return base_fail(b->nl, NILU_E_FILE_CORRUPT, N_("%s: a node has no op"), b->m->path);
     if (node->n_input > ONNX_MAX_IN || node->n_output > ONNX_MAX_OUT)
         return onnx_fail(&s, N_("it has more than %d inputs or %d outputs"), ONNX_MAX_IN, ONNX_MAX_OUT);
+    if (node->n_attribute > ATTRIBUTES_LIMIT)
+        return onnx_fail(&s, N_("it has %zu attributes; no op has more than %d"), node->n_attribute, ATTRIBUTES_LIMIT);
+    if (++b->built > NODES_LIMIT || b->g->nnode > NODES_LIMIT)
+        return onnx_fail(&s, N_("with it there are more than %d nodes, loops unrolled"), NODES_LIMIT);
     s.nin = (int)node->n_input;
     s.nout = (int)node->n_output;
     for (int i = 0; i < s.nin; i++) {
@@ -425,7 +445,13 @@ static nilu_status build_node(onnx_builder *b, const onnx_node *node, onnx_scope
     char where[256];
     snprintf(where, sizeof where, "%.150s: %.80s", b->m->path, node_name(node));
     nilu_birthplace(b->g, where);
-    NILU_TRY(can_fold(&s) ? fold(&s) : run_row(&s));
+    bool outside = !can_fold(&s);
+    if (!outside)
+        NILU_TRY(fold(&s, &outside));
+    if (outside) {
+        memset(s.out, 0, sizeof s.out);
+        NILU_TRY(run_row(&s));
+    }
     nilu_birthplace(b->g, NULL);
     bool given = any_given(&s);
     for (int i = 0; i < s.nout; i++) {
@@ -464,6 +490,7 @@ nilu_status onnx_subgraph(onnx_site *s, const Onnx__GraphProto *sub, int nin, on
     onnx_builder *b = s->b;
     onnx_scope scope = {.outer = s->scope};
     nilu_status status = NILU_OK;
+    b->built += (int64_t)sub->n_initializer;
     if (nin > (int)sub->n_input || nout > (int)sub->n_output)
         return onnx_fail(s, N_("its body has %zu inputs and %zu outputs, but %d and %d are needed"), sub->n_input,
                          sub->n_output, nin, nout);
@@ -498,9 +525,11 @@ static nilu_status take_inputs(onnx_builder *b, onnx_scope *scope, int n, const 
     const nilu_onnx *m = b->m;
     for (int i = 0; i < m->nin; i++) {
         const nilu_onnx_given *given = NULL;
-        for (int k = 0; k < n; k++)
-            if (strcmp(in[k].name, m->in[i].name) == 0)
-                given = &in[k];
+        for (int k = 0; k < n && !given; k++) { /* most likely in the model's order */
+            const nilu_onnx_given *one = &in[(i + k) % n];
+            if (strcmp(one->name, m->in[i].name) == 0)
+                given = one;
+        }
         if (!given)
             return base_fail(b->nl, NILU_E_USAGE, N_("%.200s: input \"%.80s\" is missing"), m->path, m->in[i].name);
         if (given->t && given->t->node->g != b->g)
@@ -522,9 +551,10 @@ static nilu_status take_inputs(onnx_builder *b, onnx_scope *scope, int n, const 
 nilu_status nilu_onnx_build(const nilu_onnx *m, nilu_graph *g, int n, const nilu_onnx_given *in, bool training,
                             nilu_tensor **y)
 {
-    onnx_builder b = {.m = m, .nl = m->nl, .g = g, .pool = {.nl = m->nl}, .opset = m->opset, .training = training};
+    onnx_builder b = {.m = m, .nl = m->nl, .g = g, .opset = m->opset, .training = training};
     onnx_scope scope = {0};
     const Onnx__GraphProto *p = m->model->graph;
+    b.pool = (onnx_pool){.nl = m->nl, .path = m->path, .limit = 2 * m->size + ONNX_BESIDE};
     onnx_value *out = onnx_keep(&b.pool, (size_t)m->nout * sizeof *out);
     nilu_status status = out ? nilu_graph_status(g) : NILU_E_NO_MEMORY;
     for (int i = 0; status == NILU_OK && i < m->ninitial; i++) {

@@ -2,11 +2,13 @@
 #include "io/onnx.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define FILE_LIMIT ((size_t)1 << 31) /* protobuf's own limit */
 #define DEPTH_LIMIT 32               /* messages within messages */
+#define UNPACKED_BESIDE ((size_t)64 << 20) /* beside the file's own length: an empty node takes 2 bytes of it, and 144 unpacked */
 #define OLDEST 7
 #define NEWEST 27
 
@@ -70,30 +72,48 @@ static bool shallow(const unsigned char *p, size_t n, int kind, int depth)
     return true;
 }
 
-/* ---- protobuf-c's memory comes from the context */
-static void *give(void *nl, size_t bytes)
+/* ---- protobuf-c's memory comes from the context, and not without end */
+typedef struct memory {
+    nilu *nl;
+    size_t left;
+    bool over;
+} memory;
+
+static void *give(void *user, size_t bytes)
 {
-    return base_alloc(nl, bytes ? bytes : 1);
+    memory *m = user;
+    m->over = m->over || bytes > m->left;
+    if (m->over)
+        return NULL;
+    m->left -= bytes;
+    return base_alloc(m->nl, bytes ? bytes : 1);
 }
 
-static void take(void *nl, void *p)
+static void take(void *user, void *p)
 {
-    base_free(nl, p);
+    base_free(((memory *)user)->nl, p);
 }
 
 static nilu_status unpack(nilu_onnx *m)
 {
     char *bytes;
     size_t n;
-    ProtobufCAllocator memory = {give, take, m->nl};
     NILU_TRY(base_read_file(m->nl, m->path, FILE_LIMIT, &bytes, &n));
+    memory room = {m->nl, n + UNPACKED_BESIDE, false};
+    ProtobufCAllocator allocator = {give, take, &room};
+    m->size = n;
+    m->pool = (onnx_pool){.nl = m->nl, .path = m->path, .limit = 2 * n + ONNX_BESIDE};
     nilu_status status = NILU_OK;
     if (!shallow((const unsigned char *)bytes, n, MODEL, 0))
         status = base_fail(m->nl, NILU_E_FILE_CORRUPT,
                            N_("%s: this is no sound ONNX file: it is cut off, or nested too deep"), m->path);
     if (status == NILU_OK) {
-        m->model = onnx__model_proto__unpack(&memory, n, (const uint8_t *)bytes);
-        if (!m->model && m->nl->status == NILU_E_NO_MEMORY)
+        m->model = onnx__model_proto__unpack(&allocator, n, (const uint8_t *)bytes);
+        if (!m->model && room.over)
+            status = base_fail(m->nl, NILU_E_FILE_CORRUPT,
+                               N_("%s: this is no sound ONNX file: it unpacks to more than its length and %zu MB"), m->path,
+                               UNPACKED_BESIDE >> 20);
+        else if (!m->model && m->nl->status == NILU_E_NO_MEMORY)
             status = NILU_E_NO_MEMORY;
         else if (!m->model || !m->model->graph)
             status =
@@ -152,12 +172,20 @@ static nilu_status port_of(nilu_onnx *m, const Onnx__ValueInfoProto *v, nilu_onn
     return NILU_OK;
 }
 
-static const onnx_value *initial(const nilu_onnx *m, const char *name)
+static int by_name(const void *a, const void *b)
 {
-    for (int i = 0; i < m->ninitial; i++)
-        if (strcmp(m->initial[i].name, name) == 0)
-            return &m->initial[i];
-    return NULL;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names of all initial values in order; NULL: no memory. */
+static const char **initial_names(nilu_onnx *m)
+{
+    const char **name = onnx_keep(&m->pool, (size_t)m->ninitial * sizeof *name);
+    for (int i = 0; i < m->ninitial && name; i++)
+        name[i] = m->initial[i].name;
+    if (name)
+        qsort(name, (size_t)m->ninitial, sizeof *name, by_name);
+    return name;
 }
 
 static nilu_status ports(nilu_onnx *m)
@@ -177,8 +205,11 @@ static nilu_status ports(nilu_onnx *m)
         v->weight = base_is_float(v->dtype) && v->shape.rank > 0;
         m->ninitial++;
     }
+    const char **name = initial_names(m);
+    if (!name)
+        return NILU_E_NO_MEMORY;
     for (size_t i = 0; i < g->n_input; i++) /* before version 4 of the format initial values are inputs too */
-        if (!g->input[i]->name || !initial(m, g->input[i]->name))
+        if (!g->input[i]->name || !bsearch(&g->input[i]->name, name, (size_t)m->ninitial, sizeof *name, by_name))
             NILU_TRY(port_of(m, g->input[i], &m->in[m->nin++]));
     for (size_t i = 0; i < g->n_output; i++)
         NILU_TRY(port_of(m, g->output[i], &m->out[m->nout++]));
@@ -262,9 +293,10 @@ void nilu_onnx_free(nilu_onnx *m)
 {
     if (!m)
         return;
-    ProtobufCAllocator memory = {give, take, m->nl};
+    memory room = {.nl = m->nl};
+    ProtobufCAllocator allocator = {give, take, &room};
     if (m->model)
-        onnx__model_proto__free_unpacked(m->model, &memory);
+        onnx__model_proto__free_unpacked(m->model, &allocator);
     if (m->folder >= 0)
         close(m->folder);
     onnx_pool_free(&m->pool);

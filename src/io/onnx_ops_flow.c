@@ -13,6 +13,15 @@ static const Onnx__GraphProto *body(const onnx_site *s, const char *name)
     return a ? a->g : NULL;
 }
 
+/* No input from `first` on may be left out. */
+static nilu_status all_there(const onnx_site *s, int first)
+{
+    for (int i = first; i < s->nin; i++)
+        if (!onnx_has(s, i))
+            return onnx_fail(s, N_("input %d is missing"), i);
+    return NILU_OK;
+}
+
 static nilu_status build_If(onnx_site *s)
 {
     const int64_t *which;
@@ -42,6 +51,7 @@ static nilu_status build_Loop(onnx_site *s)
     T *row = onnx_keep(&s->b->pool, sizeof *row * (STEPS_LIMIT + 1) * (size_t)(scans + 1));
     if (!row)
         return NILU_E_NO_MEMORY;
+    NILU_TRY(all_there(s, 2));
     for (int i = 0; i < carried; i++)
         state[i] = *s->in[i + 2];
     int64_t t = 0;
@@ -82,7 +92,7 @@ static nilu_status build_Scan(onnx_site *s)
 {
     const Onnx__GraphProto *g = body(s, "body");
     int64_t m = onnx_int(s, "num_scan_inputs", 0), list[ONNX_MAX_IN];
-    int states = s->nin - (int)m, scans = s->nout - states;
+    int states = m < 0 || m > s->nin ? -1 : s->nin - (int)m, scans = s->nout - states;
     onnx_value state[ONNX_MAX_IN], slice_of[ONNX_MAX_IN], out[ONNX_MAX_OUT];
     static const char *const plain[] = {"scan_input_axes", "scan_output_axes", "scan_input_directions",
                                         "scan_output_directions"};
@@ -98,6 +108,7 @@ static nilu_status build_Scan(onnx_site *s)
     T *row = onnx_keep(&s->b->pool, sizeof *row * (size_t)steps * (size_t)(scans + 1));
     if (!row)
         return NILU_E_NO_MEMORY;
+    NILU_TRY(all_there(s, 0));
     for (int i = 0; i < states; i++)
         state[i] = *s->in[i];
     for (int64_t t = 0; t < steps; t++) {

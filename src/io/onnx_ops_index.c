@@ -176,6 +176,8 @@ static nilu_status build_OneHot(onnx_site *s)
     int64_t n;
     int rank = onnx_rank(s, 0), axis;
     NILU_TRY(onnx_whole(s, 1, &depth, &n));
+    if (rank == NILU_MAX_RANK)
+        return onnx_fail(s, N_("%lld dimensions are too many; nilu has at most %d"), (long long)rank + 1, NILU_MAX_RANK);
     NILU_TRY(onnx_axis(s, onnx_int(s, "axis", -1), rank + 1, &axis));
     if (!n || *depth < 1 || *depth > INT32_MAX)
         return onnx_fail(s, N_("its depth is out of range"));

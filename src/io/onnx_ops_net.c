@@ -306,7 +306,7 @@ static int64_t nearest_of(const onnx_site *s, double x)
 static void weights_of(const onnx_site *s, const resize *r, int64_t i, double *row, double *constant)
 {
     double x = place_in(s, r, i);
-    if (r->crop && (x < 0 || x > (double)(r->in - 1))) {
+    if (!isfinite(x) || (r->crop && (x < 0 || x > (double)(r->in - 1)))) {
         *constant = r->outside;
         return;
     }
@@ -373,7 +373,7 @@ static nilu_status build_Resize(onnx_site *s)
         NILU_TRY(onnx_whole(s, 3, &size, &nsize));
     if (r.crop && onnx_has(s, 1))
         NILU_TRY(onnx_real(s, 1, &roi, &nroi));
-    if ((nsize != axes.n && nscale != axes.n) || (r.crop && nroi != 2 * axes.n))
+    if ((nsize ? nsize : nscale) != axes.n || (r.crop && nroi != 2 * axes.n))
         return onnx_fail(s, N_("%d axes are given for %d"), (int)(nsize ? nsize : nscale), axes.n);
     double ratio = NAN; /* of all axes, where they keep their aspect */
     for (int k = 0; k < axes.n && nsize; k++) {

@@ -105,6 +105,8 @@ static nilu_status build_ConvTranspose(onnx_site *s)
     bool upper = onnx_text_is(s, "auto_pad", "NOTSET", "SAME_UPPER");
     size.n = w.spatial;
     for (int i = 0; i < w.spatial; i++) {
+        if (x.dim[2 + i] > INT32_MAX || (n == w.spatial && (want[i] < 1 || want[i] > INT32_MAX)))
+            return onnx_fail(s, N_("its size is out of range"));
         int64_t full =
             (x.dim[2 + i] - 1) * w.stride.at[i] + more.at[i] + (int64_t)(w.kernel.at[i] - 1) * w.dilation.at[i] + 1;
         if (same || n == w.spatial) {

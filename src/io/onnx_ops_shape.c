@@ -322,7 +322,7 @@ static nilu_status build_SpaceToDepth(onnx_site *s)
 {
     nilu_shape x = onnx_shape(s, 0);
     int64_t b = onnx_int(s, "blocksize", 1);
-    if (x.rank != 4 || b < 1 || x.dim[2] % b || x.dim[3] % b)
+    if (x.rank != 4 || b < 1 || b > 1 << 15 || x.dim[2] % b || x.dim[3] % b)
         return onnx_fail(s, N_("it wants [n, c, h, w] that blocks fit in"));
     T z = nilu_reshape(onnx_t(s, 0), NILU_SHAPE(x.dim[0], x.dim[1], x.dim[2] / b, b, x.dim[3] / b, b));
     z = nilu_transpose(z, NILU_AXES(0, 3, 5, 1, 2, 4));
@@ -398,11 +398,18 @@ static nilu_status build_Range(onnx_site *s)
     return onnx_know(s, 0, d, onnx_vector(n), at);
 }
 
+/* All that lies beyond the longest side is the same. */
+static int64_t diagonal(int64_t k)
+{
+    const int64_t most = (int64_t)1 << 41;
+    return k < -most ? -most : k > most ? most : k;
+}
+
 static nilu_status build_EyeLike(onnx_site *s)
 {
     nilu_shape x = onnx_shape(s, 0);
     nilu_dtype d = onnx_dtype_of(s, 0);
-    int64_t k = onnx_int(s, "k", 0);
+    int64_t k = diagonal(onnx_int(s, "k", 0));
     if (onnx_attr(s, "dtype") && !onnx_dtype((int)onnx_int(s, "dtype", 0), &d))
         return onnx_fail(s, N_("elements of type %s are not supported"), onnx_type_name((int)onnx_int(s, "dtype", 0)));
     if (x.rank != 2)
@@ -421,19 +428,21 @@ static nilu_status build_Trilu(onnx_site *s)
     nilu_shape x = onnx_shape(s, 0);
     nilu_dtype d = onnx_dtype_of(s, 0);
     bool upper = onnx_int(s, "upper", 1);
-    const int64_t *k = &(int64_t){0};
-    int64_t n;
+    const int64_t *given;
+    int64_t n, k = 0;
     if (x.rank < 2)
         return onnx_fail(s, N_("it wants a matrix"));
     if (onnx_has(s, 1))
-        NILU_TRY(onnx_whole(s, 1, &k, &n));
+        NILU_TRY(onnx_whole(s, 1, &given, &n));
+    if (onnx_has(s, 1))
+        k = n ? diagonal(*given) : 0;
     int64_t rows = x.dim[x.rank - 2], cols = x.dim[x.rank - 1];
     char *keep = onnx_keep(&s->b->pool, (size_t)(rows * cols));
     if (!keep)
         return NILU_E_NO_MEMORY;
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < cols; j++)
-            keep[i * cols + j] = upper ? j >= i + *k : j <= i + *k;
+            keep[i * cols + j] = upper ? j >= i + k : j <= i + k;
     T mask = nilu_constant(s->b->g, NILU_BOOL, NILU_SHAPE(rows, cols), keep);
     return onnx_put(s, 0, nilu_where(mask, onnx_t(s, 0), onnx_scalar(s, d, 0)));
 }

@@ -11,14 +11,23 @@
 #include <unistd.h>
 
 #define LIMIT ((size_t)1 << 36) /* bytes of one tensor */
+#define BLOCK 256               /* what a block of memory takes beside its bytes, at most */
 
 void *onnx_keep(onnx_pool *p, size_t bytes)
 {
+    if (p->bytes > p->limit || bytes > p->limit - p->bytes) {
+        base_fail(p->nl, NILU_E_NO_MEMORY,
+                  N_("%.300s: to build it %zu MB are wanted beside its weights, where %zu are allowed; is a size in it wrong?"),
+                  p->path, bytes >> 20, p->limit >> 20);
+        return NULL;
+    }
     if (base_grow(p->nl, &p->block, &p->cap, p->n + 1, sizeof *p->block) != NILU_OK)
         return NULL;
     void *block = base_alloc_aligned(p->nl, bytes ? bytes : 1);
-    if (block)
+    if (block) {
         p->block[p->n++] = block;
+        p->bytes += bytes + BLOCK;
+    }
     return block;
 }
 
@@ -27,8 +36,11 @@ void onnx_pool_free(onnx_pool *p)
     while (p->n)
         base_free_aligned(p->nl, p->block[--p->n]);
     base_free(p->nl, p->block);
+    base_free(p->nl, p->file);
     p->block = NULL;
-    p->cap = 0;
+    p->file = NULL;
+    p->cap = p->files = p->files_cap = 0;
+    p->bytes = 0;
 }
 
 static const struct {
@@ -81,12 +93,14 @@ static nilu_status shape_of(nilu *nl, const char *path, const onnx_tensor *t, on
         return base_fail(nl, NILU_E_UNSUPPORTED, N_("%.300s: tensor %.80s has %zu dimensions; nilu has at most %d"),
                          path, t->name ? t->name : "?", t->n_dims, NILU_MAX_RANK);
     v->shape = (nilu_shape){.rank = (int)t->n_dims};
+    bool empty = false;
     for (size_t d = 0; d < t->n_dims; d++) {
-        if (t->dims[d] < 0 || !base_mul(n, (size_t)t->dims[d], &n) || n > LIMIT)
+        empty = empty || t->dims[d] == 0;
+        if (t->dims[d] < 0 || !base_mul(n, t->dims[d] ? (size_t)t->dims[d] : 1, &n) || n > LIMIT)
             return bad(nl, path, t, N_("its dimensions are negative or too large"));
         v->shape.dim[d] = t->dims[d];
     }
-    *bytes = n;
+    *bytes = empty ? 0 : n;
     return NILU_OK;
 }
 
@@ -96,6 +110,19 @@ static bool decimal(const char *text, uint64_t *value)
     errno = 0;
     *value = strtoull(text, &end, 10);
     return text[0] >= '0' && text[0] <= '9' && !*end && !errno;
+}
+
+/* An external file that is seen for the first time raises the limit by twice its length. */
+static nilu_status allow(onnx_pool *p, const struct stat *st)
+{
+    uint64_t number = (uint64_t)st->st_ino;
+    for (int i = p->files; i > 0; i--)
+        if (p->file[i - 1] == number)
+            return NILU_OK;
+    NILU_TRY(base_grow(p->nl, &p->file, &p->files_cap, p->files + 1, sizeof *p->file));
+    p->file[p->files++] = number;
+    p->limit += 2 * (size_t)st->st_size;
+    return NILU_OK;
 }
 
 /* From a file beneath the model's folder: no absolute path, no "..", no symbolic link leads out of it. */
@@ -130,6 +157,8 @@ static nilu_status external(nilu *nl, const char *path, int folder, const onnx_t
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || length != bytes || offset > (uint64_t)st.st_size ||
         bytes > (uint64_t)st.st_size - offset)
         status = bad(nl, path, t, N_("its external data are not as long as its shape says"));
+    if (status == NILU_OK)
+        status = allow(pool, &st);
     char *data = status == NILU_OK ? onnx_keep(pool, bytes) : NULL;
     if (status == NILU_OK && !data)
         status = NILU_E_NO_MEMORY;
