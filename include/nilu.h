@@ -282,6 +282,10 @@ NILU_API nilu_status nilu_feed(nilu_plan *plan, const char *name, const void *da
 /* One step: reads the feeds, computes the fetches, carries out the assignments. If the data are at fault (an id out of
  * range) it fails, names the node, and no parameter or state has changed. Never allocates. */
 NILU_API nilu_status nilu_step(nilu_plan *plan);
+/* Steps as long as the next one is expected to end within `microseconds` of the call, by what recent ones took; *steps is how
+ * many that were. The first call of a plan makes at least one step, to find out. Where a step fails, those before it count. With
+ * a context of one thread nothing is allocated and no thread made, so that it fits into another program's loop of events. */
+NILU_API nilu_status nilu_step_for(nilu_plan *plan, int64_t microseconds, int64_t *steps);
 /* The value of the i-th fetch after a step: row-major, valid until the next step. */
 NILU_API const void *nilu_fetched(const nilu_plan *plan, int i);
 NILU_API nilu_shape nilu_fetched_shape(const nilu_plan *plan, int i);

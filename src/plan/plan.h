@@ -66,6 +66,7 @@ struct nilu_plan {
     cpu_brief *brief; /* or NULL: the instructions one by one */
     call_fault fault;
     double seconds;
+    double expected; /* seconds of a step, as nilu_step_for expects them */
 };
 
 /* The instructions' order: nodes that run, each behind its inputs and, where possible, behind the readers of the state
