@@ -333,9 +333,47 @@ static void small_bad_data_change_nothing(void **state)
     nilu_free(nl);
 }
 
+/* One thread walks the instructions one by one only where a plan has no brief, and one number in it (a loss, the counter of
+ * steps) is enough for a brief: so there is none here. */
+static void without_a_brief_bad_data_change_nothing(void **state)
+{
+    (void)state;
+    enum { N = 64, K = 32 };
+    nilu *nl = support_context(1, NULL);
+    nilu_graph *g = nilu_graph_new(nl);
+    nilu_store *store = nilu_store_new(nl);
+    nilu_tensor *index = nilu_input(g, "index", NILU_I32, NILU_SHAPE(N)), *sum = nilu_state(g, "sum", NILU_F32, NILU_SHAPE(N, K), 0);
+    nilu_tensor *picked = nilu_gather(nilu_input(g, "table", NILU_F32, NILU_SHAPE(100, 30)), index, 0);
+    static float x[N * K], table[100 * 30];
+    int32_t ids[N] = {[40] = 100};
+    nilu_plan *plan;
+    nilu_assign(sum, nilu_add(sum, nilu_input(g, "x", NILU_F32, NILU_SHAPE(N, K))));
+    assert_ok(nl, nilu_compile(g, store, 1, &picked, NULL, &plan));
+    assert_null(plan->brief);
+    assert_true(plan->nstep == 2 && plan->step[0].job.faults && !plan->step[1].copy); /* the sum is written in place, behind the gather */
+    for (int i = 0; i < N * K; i++)
+        x[i] = 1;
+    assert_ok(nl, nilu_feed(plan, "x", x, sizeof x));
+    assert_ok(nl, nilu_feed(plan, "table", table, sizeof table));
+    assert_ok(nl, nilu_feed(plan, "index", ids, sizeof ids));
+    const float *now = nilu_store_find(store, "sum")->data;
+    assert_int_equal(nilu_step(plan), NILU_E_RANGE);
+    for (int i = 0; i < N * K; i++)
+        assert_true(now[i] == 0);
+    ids[40] = 99;
+    assert_ok(nl, nilu_step(plan));
+    for (int i = 0; i < N * K; i++)
+        assert_true(now[i] == 1);
+    nilu_plan_free(plan);
+    nilu_graph_free(g);
+    nilu_store_free(store);
+    nilu_free(nl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_programs), cmocka_unit_test(bad_data_change_nothing),
+                                       cmocka_unit_test(without_a_brief_bad_data_change_nothing),
                                        cmocka_unit_test(small_bad_data_change_nothing), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
