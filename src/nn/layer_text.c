@@ -289,6 +289,8 @@ nilu_status nn_layer_read(nilu_model *m, const nn_words *given, const char *wher
     char suggestion[256];
     nn_words words = *given;
     nn_word *own = NULL;
+    if (m->nlayer == NN_MAX_LAYERS)
+        return nn_fail(m, where, N_("a model has at most %d layers"), NN_MAX_LAYERS);
     if (words.n == 0 || words.at[0].key)
         return nn_fail(m, where, N_("a layer begins with its kind, as in dense 512 relu"));
     if (starts_as_number(words.at[0].text)) {
