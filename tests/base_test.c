@@ -157,6 +157,20 @@ static void sha256(void **state)
     }
 }
 
+static void sentences_are_text(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    base_fail(nl, NILU_E_DATA, "%s: %s", "a\nb", "\x1b[2J\xff\xc3\xc2\x9b\xed\xa0\x80 \xe4\xb8\x96\xc3\xa9");
+    assert_string_equal(nilu_errmsg(nl), "a\\x0ab: \\x1b[2J\\xff\\xc3\\xc2\\x9b\\xed\\xa0\\x80 \xe4\xb8\x96\xc3\xa9");
+    char many[2000];
+    memset(many, '\n', sizeof many - 1);
+    many[sizeof many - 1] = 0;
+    base_fail(nl, NILU_E_DATA, "%s", many);
+    assert_true(strlen(nilu_errmsg(nl)) < 1024 && strlen(nilu_errmsg(nl)) > 1000);
+    nilu_free(nl);
+}
+
 static void permutations(void **state)
 {
     bool seen[600];
@@ -366,6 +380,7 @@ int main(void)
         cmocka_unit_test(draws_come_together),
         cmocka_unit_test(draws_have_their_distribution),
         cmocka_unit_test(permutations),
+        cmocka_unit_test(sentences_are_text),
         cmocka_unit_test(permutations_are_fair),
         cmocka_unit_test(numbers_are_rounded),
         cmocka_unit_test(sha256),

@@ -44,6 +44,40 @@ const char *base_text(const char *msgid)
 #endif
 }
 
+/* Bytes of the sign at p in UTF-8; 0: it is none, or one that a terminal would obey. */
+static size_t sign_bytes(const char *p)
+{
+    const unsigned char *c = (const unsigned char *)p;
+    if (c[0] < 0x80)
+        return c[0] >= 0x20 && c[0] != 0x7f;
+    size_t n = c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((c[i] & 0xc0) != 0x80)
+            return 0;
+    if ((c[0] == 0xc2 && c[1] < 0xa0) || (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
+        (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+/* Sentences quote names out of files, which may hold anything: what is no text is shown as \x1b. */
+static void keep_sentence(nilu *nl, const char *text)
+{
+    size_t at = 0;
+    while (*text) {
+        size_t n = sign_bytes(text), room = n ? n : 4;
+        if (at + room >= sizeof nl->message)
+            break;
+        if (n)
+            memcpy(nl->message + at, text, n);
+        else
+            snprintf(nl->message + at, 5, "\\x%02x", (unsigned char)*text);
+        at += room;
+        text += n ? n : 1;
+    }
+    nl->message[at] = 0;
+}
+
 nilu_status base_vfail(nilu *nl, nilu_status status, const char *format, va_list args)
 {
     char text[sizeof nl->message]; /* apart: an argument may be the old message */
@@ -51,7 +85,7 @@ nilu_status base_vfail(nilu *nl, nilu_status status, const char *format, va_list
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     vsnprintf(text, sizeof text, base_text(format), args);
 #pragma GCC diagnostic pop
-    memcpy(nl->message, text, sizeof text);
+    keep_sentence(nl, text);
     nl->status = status;
     return status;
 }
