@@ -13,7 +13,7 @@ nilu_status base_read_file(nilu *nl, const char *path, size_t limit, char **byte
     nilu_status status = NILU_OK;
     char *at = NULL;
     struct stat info;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* or a pipe would be waited for */
     if (file < 0)
         return base_fail(nl, errno == ENOENT ? NILU_E_FILE_NOT_FOUND : NILU_E_FILE_READ,
                          N_("%s: cannot be opened: %s"), path, strerror(errno));

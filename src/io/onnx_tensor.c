@@ -143,7 +143,7 @@ static nilu_status external(nilu *nl, const char *path, int folder, const onnx_t
     }
     if (!location || folder < 0)
         return bad(nl, path, t, N_("its external data have no location"));
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC,
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, /* or a pipe would be waited for */
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
     int fd = (int)syscall(SYS_openat2, folder, location, &how, sizeof how);
     if (fd < 0)
