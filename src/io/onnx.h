@@ -40,7 +40,7 @@ typedef struct onnx_pool {
     uint64_t *file; /* external ones that the limit knows of, by number */
     int files, files_cap;
 } onnx_pool;
-#define ONNX_BESIDE ((size_t)1 << 28) /* what may be kept beside twice the file: measured, 3 MB do for models of real size */
+#define ONNX_BESIDE ((size_t)1 << 26) /* what may be kept beside twice the file: measured, 3 MB do for models of real size */
 void *onnx_keep(onnx_pool *p, size_t bytes); /* cleared, on 64 bytes; NULL: no memory, and the error is set */
 void onnx_pool_free(onnx_pool *p);
 

@@ -117,7 +117,10 @@ static nilu_status build_Transpose(onnx_site *s)
     if (n >= 0 && n != axes.n)
         return onnx_fail(s, N_("%d axes are given for %d"), n, axes.n);
     for (int i = 0; i < axes.n; i++)
-        axes.at[i] = n < 0 ? axes.n - 1 - i : (int)perm[i];
+        if (n < 0)
+            axes.at[i] = axes.n - 1 - i;
+        else
+            NILU_TRY(onnx_axis(s, perm[i], axes.n, &axes.at[i]));
     return onnx_put(s, 0, axes.n < 2 ? onnx_t(s, 0) : nilu_transpose(onnx_t(s, 0), axes));
 }
 
