@@ -78,6 +78,8 @@ static nilu_status from_line(cli_site *s, const cli_building *b)
         s->loss_name = b->loss;
     if (!s->loss_name)
         s->loss_name = s->task == NILU_TASK_NUMBERS ? "mse" : "cross_entropy";
+    if (s->model->path)
+        NILU_TRY(nn_for_loss(s->model, s->loss_name));
     if (s->task == NILU_TASK_AUTO)
         s->task = strcmp(s->loss_name, "cross_entropy") == 0 || strcmp(s->loss_name, "nll") == 0 ? NILU_TASK_CLASSES : NILU_TASK_NUMBERS;
     if (b->optimizer) {

@@ -113,11 +113,7 @@ nilu_status cli_foreign_step(cli_foreign *f, int n, nilu_tensor *const *fetch)
     NILU_TRY(nilu_compile(f->g, f->store, n, fetch, &o, &f->plan));
     for (int i = 0; i < f->nin; i++) {
         size_t bytes = (size_t)base_count(f->in[i].shape) * nilu_dtype_size(f->in[i].dtype);
-        nilu_status status = nilu_feed(f->plan, f->given[i].name, f->in[i].data, bytes);
-        if (status != NILU_OK && status != NILU_E_NAME) /* one that nothing reads is not in the plan */
-            return status;
-        if (status == NILU_E_NAME)
-            (void)nilu_errmsg(f->c->nl);
+        NILU_TRY(nilu_feed(f->plan, f->given[i].name, f->in[i].data, bytes));
     }
     return nilu_step(f->plan);
 }

@@ -2,6 +2,8 @@
  * its values and data, ready to answer. */
 #include "cli.h"
 
+#include "io/io.h"
+
 #include <string.h>
 #include <sys/stat.h>
 
@@ -83,7 +85,8 @@ static nilu_status model_of_run(cli *c, const char *folder, nilu_model **model)
 {
     nilu_run *run = NULL;
     NILU_TRY(nilu_run_open(c->nl, folder, &run));
-    nilu_status status = nilu_model_from_text(c->nl, nilu_run_about(run)->model, folder, model);
+    const char *text = nilu_run_about(run)->model;
+    nilu_status status = io_model_read(c->nl, text, strlen(text), folder, folder, model);
     nilu_run_free(run);
     return status;
 }

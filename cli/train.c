@@ -10,8 +10,8 @@ struct train {
     cli_reading reading;
     int64_t epochs, steps, batch, warmup, accumulate, patience, snapshots, every_steps;
     double lr, momentum, decay, clip_norm, clip_value, ema, smoothing, every;
-    const char *optimizer, *schedule, *loss, *precision, *augment, *out, *runs, *resume, *drawing;
-    bool no_run, profile, no_alarms;
+    const char *optimizer, *schedule, *loss, *precision, *augment, *out, *runs, *resume, *drawing, *freeze;
+    bool no_run, profile, no_alarms, train_norms;
 };
 
 /* What the callbacks need. */
@@ -113,23 +113,16 @@ static void tell_data(const session *s)
         cli_note(s->c, _(N_("target     %s: %lld numbers")), *d->target ? d->target : _(N_("targets")), (long long)d->outputs);
 }
 
-/* "dense 512 relu, dropout 0.2, dense 10" out of the model's text. */
 static void tell_model(const session *s, const nilu_train_about *about)
 {
-    char *text = nilu_model_text(about->model), line[512] = "";
-    size_t at = 0;
-    cli_figure n;
-    for (char *p = text ? strstr(text, "layers:\n") : NULL; p && at < sizeof line; p = strchr(p + 1, '\n')) {
-        if (strncmp(p, "\n  - ", 5) != 0)
-            continue;
-        size_t length = strcspn(p + 5, "\n");
-        const char *name = strstr(p + 5, " name=");
-        if (name && (size_t)(name - p - 5) < length)
-            length = (size_t)(name - p - 5);
-        at += (size_t)snprintf(line + at, sizeof line - at, "%s%.*s", at ? ", " : "", (int)length, p + 5);
-    }
-    cli_note(s->c, _(N_("model      %s: %s parameters")), line, cli_quantity((double)about->params, n));
-    nilu_text_free(s->c->nl, text);
+    char *line = nilu_model_summary(about->model);
+    cli_figure n, trained;
+    if (about->trained == about->params)
+        cli_note(s->c, _(N_("model      %s: %s parameters")), line ? line : "", cli_quantity((double)about->params, n));
+    else
+        cli_note(s->c, _(N_("model      %s: %s parameters, %s of them trained")), line ? line : "",
+                 cli_quantity((double)about->params, n), cli_quantity((double)about->trained, trained));
+    nilu_text_free(s->c->nl, line);
 }
 
 static bool on_start(void *user, const nilu_train_about *about)
@@ -307,6 +300,19 @@ static nilu_status open_data(session *s, const struct train *t, const char *wher
     return status;
 }
 
+/* What is trained of the model, and what is left as it is. */
+static nilu_status adapt(cli *c, const struct train *t, nilu_data *data, nilu_model **model)
+{
+    if (t->train_norms && (!*model || !nilu_model_train_norms(*model, true)))
+        return cli_fail(c, NILU_E_USAGE, _(N_("train: --train-norms is for an ONNX model with BatchNormalization, which this is not; exporters "
+                                              "fold them into convolutions unless they are told to write the net for training")));
+    if (!t->freeze)
+        return NILU_OK;
+    if (!*model)
+        NILU_TRY(nilu_model_for(c->nl, data, model));
+    return nilu_model_freeze(*model, t->freeze);
+}
+
 static nilu_status run(cli *c, const void *settings, int n, char **operand)
 {
     const struct train *t = settings;
@@ -322,6 +328,8 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
     nilu_status status = cli_open_model(c, &t->network, &model);
     if (status == NILU_OK)
         status = open_data(&s, t, operand[0], &opened, &data);
+    if (status == NILU_OK && !t->resume)
+        status = adapt(c, t, data, &model);
     if (status == NILU_OK) {
         nilu_train_options o = options_of(t);
         o.where = operand[0];
@@ -354,7 +362,7 @@ static const char *precision_name(int i)
 
 static const char *const story[] = {
     N_("DATA is a set that comes with nilu or was brought by nilu data get (digits, mnist), a folder of IDX files, a table (CSV, "
-       "TSV, also with .gz), or a NumPy array (.npy). What is not said is found out: the delimiter, the header, types of "
+       "TSV, also with .gz), or arrays of NumPy's (.npy, .npz). What is not said is found out: the delimiter, the header, types of "
        "columns, whether classes or numbers are to be predicted, the network's size, how long to train. What was decided is told."),
     N_("A run folder keeps the settings, a line an epoch, the weights and checkpoints. Ctrl-C or SIGTERM ends a training so that "
        "--resume continues it to the very same bits; a second Ctrl-C ends it at once, and the last checkpoint holds."),
@@ -368,8 +376,10 @@ static const cli_operand operands[] = {
 
 #define AT(field) offsetof(struct train, field)
 static const cli_option options[] = {
-    {"model", 'm', "FILE", CLI_FILE, AT(network.model), N_("model file in YAML, the folder of a run whose model is wanted, or a name of nilu model list"), .usual = N_("a network that suits the data"), .group = N_("Network")},
+    {"model", 'm', "FILE", CLI_FILE, AT(network.model), N_("model file in YAML or ONNX, the folder of a run whose model is wanted, or a name of nilu model list"), .usual = N_("a network that suits the data"), .group = N_("Network")},
     CLI_NETWORK_ROWS(struct train),
+    {"freeze", 0, "NAMES", CLI_WORD, AT(freeze), N_("parameters that are not trained: patterns of names, as in \"conv*\" or, for all but fc, \"*, !fc\"")},
+    {"train-norms", 0, NULL, CLI_FLAG, AT(train_norms), N_("normalisations of an ONNX model learn the statistics of the data, rather than keep those that they came with")},
     {"loss", 0, "NAME", CLI_CHOICE, AT(loss), N_("what is made small"), .usual = N_("cross_entropy for classes, mse for numbers"), .choice = nilu_loss_name},
     {"epochs", 'e', "N", CLI_WHOLE, AT(epochs), N_("times that all samples are seen"), .usual = N_("by the size of the data"), .group = N_("Training"), .low = 1, .high = 1e9},
     {"steps", 0, "N", CLI_WHOLE, AT(steps), N_("end after this many steps, whatever the epochs"), .low = 1, .high = 1e15},
@@ -465,6 +475,7 @@ static const cli_example examples[] = {
     {"nilu train mnist --layers \"512 relu, dropout 0.2, 512 relu\" --optimizer adamw", N_("layers in words")},
     {"nilu train flowers --size 64 --model resnet.yaml --augment \"flip, crop 4\"", N_("pictures in a folder for each class, changed in each epoch")},
     {"nilu train mnist --model lenet5", N_("a network that comes with nilu")},
+    {"nilu train photos --model resnet18.onnx --freeze \"*, !fc\"", N_("the head alone of a net from elsewhere")},
     {"nilu train --resume runs/mnist-1", N_("go on after an interruption")},
     {0},
 };

@@ -252,8 +252,8 @@ NILU_API nilu_status nilu_grad(nilu_tensor *y, int n, nilu_tensor *const *wrt, n
 /* The same from a y of any shape with the error `dy` (y's dtype and shape) given: grads[i] = dyᵀ · d y / d wrt[i]. */
 NILU_API nilu_status nilu_grad_from(nilu_tensor *y, nilu_tensor *dy, int n, nilu_tensor *const *wrt,
                                     nilu_tensor **grads);
-/* All parameters that y depends on other than through stop_gradient, in the order in which they were made: fills `out` with at most `room` of them and
- * returns how many there are. */
+/* All parameters that y depends on other than through stop_gradient, but for frozen ones, in the order in which they were
+ * made: fills `out` with at most `room` of them and returns how many there are. */
 NILU_API int nilu_params_of(nilu_tensor *y, int room, nilu_tensor **out);
 
 /* ---- planning and running ---------------------------------------------------------------------------------------------- */
@@ -277,7 +277,8 @@ NILU_API nilu_status nilu_compile(nilu_graph *g, nilu_store *store, int n, nilu_
                                   const nilu_compile_options *options, nilu_plan **plan);
 NILU_API void nilu_plan_free(nilu_plan *plan);
 /* Tells the plan where the values of input `name` are: `bytes` of the input's dtype and shape, row-major. They are read
- * in place by the following steps and must stay until then; no alignment is needed. */
+ * in place by the following steps and must stay until then; no alignment is needed. What is fed to an input of the graph that
+ * no fetch needs is dropped. */
 NILU_API nilu_status nilu_feed(nilu_plan *plan, const char *name, const void *data, size_t bytes);
 /* One step: reads the feeds, computes the fetches, carries out the assignments. If the data are at fault (an id out of
  * range) it fails, names the node, and no parameter or state has changed. Never allocates. */
@@ -482,7 +483,7 @@ typedef struct nilu_model_training {
     double label_smoothing;           /* unset: not said */
 } nilu_model_training;
 
-/* A model from a YAML file, from YAML text (`name` stands for the file in errors), or from a chain of layers on one line,
+/* A model from a YAML or ONNX file, from YAML text (`name` stands for the file in errors), or from a chain of layers on one line,
  * separated by commas: "512 relu, dropout 0.2, 512 relu". A layer is written `kind arguments key=value …`; a number alone
  * means dense. Kinds: dense UNITS [ACTIVATION] [init=NAME] [bias=false], dropout RATE, flatten, every activation
  * (leaky_relu SLOPE, elu ALPHA), scale FACTOR, add, mul, concat; layers for pictures: conv FILTERS KERNEL [ACTIVATION] [stride=1]
@@ -491,9 +492,12 @@ typedef struct nilu_model_training {
  * [padding=0], adaptive_pool max|avg SIZE, upsample FACTOR [nearest|linear|corners], pad PLACES
  * [zeros|reflect|replicate|circular], channels_first, batchnorm [momentum=0.1] [eps=1e-5] [frozen=true], layernorm and
  * rmsnorm (over the last axis), groupnorm GROUPS|channels; all take name=NAME and from=LAYER[,LAYER…]. A file has `layers`, a list
- * of such lines or of mappings {dense: 512, activation: relu, name: a, from: x} or of blocks: {repeat: 3, layers: [..]}, and
- * {residual: [..], shortcut: [..]}, which adds what came in, through the layers of the shortcut if there are any. It may have `input` (shape of a sample,
- * [784]), `inputs` ({x: [784], z: [10]}), `output` (the layer that is the result), `init`, `loss`, `train`.
+ * of such lines, of mappings {dense: 512, activation: relu, name: a, from: x} or of blocks: {repeat: 3, layers: [..]}, and
+ * {residual: [..], shortcut: [..]}, which adds what came in, through the layers of the shortcut if there are any. It may have
+ * `input` (shape of a sample, [784]), `inputs` ({x: [784], z: [10]}), `output` (the layer that is the result), `init`, `loss`,
+ * `train`, `freeze` (as nilu_model_freeze). Instead of `layers` it may have `file`: an ONNX file of one input, relative to it,
+ * with `sha256` and `norms` (frozen, trained). Such a model begins with the file's weights, under their names, and with any
+ * batch.
  * A layer reads the one before it unless `from` says otherwise. Errors: MODEL, with file and line and what was probably
  * meant; FILE_NOT_FOUND, FILE_READ. Freed by nilu_model_free, before the context. */
 NILU_API nilu_status nilu_model_load(nilu *nl, const char *path, nilu_model **model);
@@ -511,7 +515,16 @@ NILU_API const nilu_known_model *nilu_model_catalogue(int i);
 NILU_API nilu_status nilu_model_hidden(nilu *nl, int n, const int64_t *units, const char *activation,
                                        nilu_model **model);
 NILU_API void nilu_model_free(nilu_model *model);
-NILU_API int nilu_model_layers(const nilu_model *model);
+/* Parameters whose names fit are used and not trained: patterns with * and ?, separated by commas, for a whole name or for its
+ * part before a '.' or '/'; the last that fits decides, and one behind '!' thaws: "*, !fc" trains fc alone. Running statistics
+ * of a frozen name keep. NULL: nothing is frozen. A pattern that fits nothing is an error when the model is built. */
+NILU_API nilu_status nilu_model_freeze(nilu_model *model, const char *patterns);
+/* Whether the normalisations of a model from elsewhere learn the statistics of the data in training (false at first: they
+ * keep those that they came with). Returns whether it has any. */
+NILU_API bool nilu_model_train_norms(nilu_model *model, bool train);
+/* The model in one line, for people. Freed by nilu_text_free; NULL if memory ran out. */
+NILU_API char *nilu_model_summary(const nilu_model *model);
+NILU_API int nilu_model_layers(const nilu_model *model); /* 0 of a model from elsewhere */
 /* Owned by the model. */
 NILU_API const nilu_model_training *nilu_model_wishes(const nilu_model *model);
 NILU_API int nilu_model_inputs(const nilu_model *model);
@@ -601,7 +614,7 @@ typedef struct nilu_data_info {
  * each class, above them train, validation (or val, valid) and test where there are parts, one such picture, a folder of
  * CIFAR's batch files (data_batch_1.bin, …, or train.bin; `target` "coarse" for CIFAR-100's other labels), a table (.csv .tsv .data .txt, also .gz),
  * or an .npy array whose first dimension counts samples (targets beside it: X.npy and y.npy, X_train.npy and
- * y_train.npy). `options` may be NULL. Freed by nilu_data_free. Errors: FILE_NOT_FOUND, FILE_READ, FILE_CORRUPT
+ * y_train.npy), or an .npz archive with arrays x and y, or x_train, y_train, x_test and y_test. `options` may be NULL. Freed by nilu_data_free. Errors: FILE_NOT_FOUND, FILE_READ, FILE_CORRUPT
  * (with file, line and column), DATA (what the file holds does not fit the wish or the encoder), RANGE (a label),
  * NAME (a column or set that is not there), UNSUPPORTED (a format that nilu does not read; a packed file too large to be
  * unpacked into memory), USAGE. */
@@ -660,6 +673,25 @@ NILU_API nilu_status nilu_npy_read(nilu *nl, const char *path, nilu_dtype want, 
 NILU_API void nilu_array_free(nilu *nl, void *values);
 /* Writes an array as NPY version 1.0 (numpy's format), atomically. F32, F64, I32, I64, U8 and BOOL. */
 NILU_API nilu_status nilu_npy_write(nilu *nl, const char *path, nilu_dtype dtype, nilu_shape shape, const void *values);
+
+/* NPZ, numpy's archive of arrays by name, stored or deflated. Opening checks its list of members: FILE_CORRUPT if they overlap,
+ * claim what they cannot hold, or two have one name. Freed by nilu_npz_free. */
+typedef struct nilu_npz nilu_npz;
+NILU_API nilu_status nilu_npz_open(nilu *nl, const char *path, nilu_npz **npz);
+NILU_API void nilu_npz_free(nilu_npz *npz);
+NILU_API int nilu_npz_count(const nilu_npz *npz);
+NILU_API const char *nilu_npz_name(const nilu_npz *npz, int i); /* without .npy; owned by the archive; NULL: none */
+/* As nilu_npy_read; its check sum is compared. NAME if there is no such array. */
+NILU_API nilu_status nilu_npz_read(nilu_npz *npz, const char *name, nilu_dtype want, nilu_dtype *dtype, nilu_shape *shape,
+                                   void **values);
+typedef struct nilu_array {
+    const char *name;
+    nilu_dtype dtype;
+    nilu_shape shape;
+    const void *values;
+} nilu_array;
+/* Writes n arrays of different names, stored, atomically; the same arrays give the same bytes. Types as nilu_npy_write. */
+NILU_API nilu_status nilu_npz_write(nilu *nl, const char *path, int n, const nilu_array *arrays);
 
 /* ---- values in files ---------------------------------------------------------------------------------------------------
  * The one format of weights and checkpoints is safetensors: a header of JSON, then plain arrays. */
@@ -729,7 +761,7 @@ typedef struct nilu_train_about {
     int64_t epochs, batch, patience;  /* patience 0: no early stopping */
     int64_t epoch_steps, steps;       /* of one epoch, and of all */
     int64_t samples, validation;      /* in the training and the validation part */
-    int64_t params;
+    int64_t params, trained;          /* numbers; of them, those that the updates change */
     uint64_t seed;
     const nilu_model *model;
     const nilu_plan *plan;            /* of a full batch: for nilu_plan_summarise and nilu_plan_text */
@@ -923,7 +955,8 @@ NILU_API nilu_status nilu_onnx_weights(const nilu_onnx *model, nilu_graph *g, ni
  * a batch of a size that nothing else has; 0: every size is fixed. UNSUPPORTED for a node that the format cannot say. */
 NILU_API nilu_status nilu_onnx_write(nilu_graph *g, int n, nilu_tensor *const *y, const nilu_store *store, int64_t batch,
                                      const char *path);
-/* A model of one input with the values of `store`, as it answers: samples [n, features] go in, [n, outputs] comes out. */
+/* A model of one input with the values of `store`, as it answers: samples [n, features] go in, [n, outputs] comes out. A model
+ * from an ONNX file is that file's graph with these values. */
 NILU_API nilu_status nilu_onnx_write_model(const nilu_model *model, const nilu_store *store, int64_t features, int64_t outputs,
                                            const char *path);
 

@@ -205,6 +205,120 @@ static void npy_written(void **state)
     assert_int_equal(nilu_npy_write(nl, "/nowhere/at/all.npy", NILU_F32, NILU_SHAPE(1), values), NILU_E_FILE_WRITE);
 }
 
+/* ---- NPZ: what numpy wrote, and what it would not have written */
+
+static void npz_of_numpy(void **state)
+{
+    static const char *const names[] = {"stored", "packed", "wide"};
+    nilu *nl = *state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        nilu_npz *z;
+        nilu_dtype dtype;
+        nilu_shape shape;
+        void *v;
+        snprintf(path, sizeof path, FILES "/npz/%s.npz", names[i]);
+        assert_ok(nl, nilu_npz_open(nl, path, &z));
+        assert_int_equal(nilu_npz_count(z), 3);
+        assert_ok(nl, nilu_npz_read(z, "x", NILU_DTYPES, &dtype, &shape, &v)); /* arange(200 * 3) / 7 */
+        assert_int_equal(dtype, NILU_F32);
+        assert_true(base_same_shape(shape, NILU_SHAPE(200, 3)));
+        for (int k = 0; k < 600; k++)
+            assert_true(((float *)v)[k] == (float)k / 7);
+        nilu_array_free(nl, v);
+        assert_ok(nl, nilu_npz_read(z, "layer/y", NILU_DTYPES, &dtype, &shape, &v));
+        assert_int_equal(dtype, NILU_I64);
+        assert_int_equal(((int64_t *)v)[199], 199 % 3);
+        nilu_array_free(nl, v);
+        assert_ok(nl, nilu_npz_read(z, "none", NILU_DTYPES, &dtype, &shape, &v));
+        assert_int_equal(base_count(shape), 0);
+        nilu_array_free(nl, v);
+        assert_int_equal(nilu_npz_read(z, "z", NILU_DTYPES, &dtype, &shape, &v), NILU_E_NAME);
+        nilu_npz_free(z);
+    }
+}
+
+static nilu_status npz_try(nilu *nl, const char *bytes, size_t n)
+{
+    nilu_npz *z;
+    nilu_dtype dtype;
+    nilu_shape shape;
+    void *v;
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+    nilu_status status = nilu_npz_open(nl, path, &z);
+    if (status != NILU_OK)
+        return status;
+    for (int i = 0; i < nilu_npz_count(z); i++) {
+        nilu_status one = nilu_npz_read(z, nilu_npz_name(z, i), NILU_DTYPES, &dtype, &shape, &v);
+        status = status == NILU_OK ? one : status;
+        nilu_array_free(nl, v);
+    }
+    nilu_npz_free(z);
+    return status;
+}
+
+static void npz_torn_and_bent(void **state)
+{
+    nilu *nl = *state;
+    static const char *const names[] = {"stored", "packed"};
+    for (size_t k = 0; k < COUNT(names); k++) {
+        char *bytes;
+        size_t n;
+        int refused = 0;
+        snprintf(path, sizeof path, FILES "/npz/%s.npz", names[k]);
+        assert_ok(nl, base_read_file(nl, path, 1 << 20, &bytes, &n));
+        snprintf(path, sizeof path, "%s", files_path("bent.npz"));
+        for (size_t cut = 0; cut < n; cut += 1 + n / 61)
+            assert_int_not_equal(npz_try(nl, bytes, cut), NILU_OK);
+        for (uint64_t i = 0; i < 400; i++) {
+            uint32_t r[4];
+            base_philox(11, k, i, r);
+            char *at = bytes + r[0] % n, was = *at;
+            *at ^= (char)(1 << r[1] % 8);
+            refused += npz_try(nl, bytes, n) != NILU_OK;
+            *at = was;
+        }
+        assert_true(refused > 300); /* dates and the like may be anything */
+        base_free(nl, bytes);
+    }
+}
+
+static void npz_written(void **state)
+{
+    nilu *nl = *state;
+    const float w[3] = {1, -0.0f, 3e-39f};
+    const int64_t n = INT64_MAX;
+    const nilu_array arrays[] = {{"fc1/weight", NILU_F32, NILU_SHAPE(3, 1), w}, {"n", NILU_I64, NILU_SCALAR, &n}};
+    nilu_npz *z;
+    nilu_dtype dtype;
+    nilu_shape shape;
+    void *v;
+    char *bytes, *at;
+    size_t length;
+    snprintf(path, sizeof path, "%s", files_path("out.npz"));
+    assert_ok(nl, nilu_npz_write(nl, path, 2, arrays));
+    assert_ok(nl, nilu_npz_open(nl, path, &z));
+    assert_string_equal(nilu_npz_name(z, 0), "fc1/weight");
+    assert_ok(nl, nilu_npz_read(z, "fc1/weight", NILU_DTYPES, &dtype, &shape, &v));
+    assert_memory_equal(v, w, sizeof w);
+    nilu_array_free(nl, v);
+    assert_ok(nl, nilu_npz_read(z, "n", NILU_DTYPES, &dtype, &shape, &v));
+    assert_int_equal(*(int64_t *)v, n);
+    nilu_array_free(nl, v);
+    nilu_npz_free(z);
+    const nilu_array twice[] = {arrays[0], arrays[0]}, outside[] = {{"../n", NILU_I64, NILU_SCALAR, &n}};
+    assert_int_equal(nilu_npz_write(nl, path, 2, twice), NILU_E_USAGE);
+    assert_int_equal(nilu_npz_write(nl, path, 1, outside), NILU_E_USAGE);
+    /* the list says that the second array is the first once more: two names for the same bytes */
+    assert_ok(nl, base_read_file(nl, path, 1 << 20, &bytes, &length));
+    at = bytes + length - 98 - 8; /* the place in the last entry of the list, before the three records of the end */
+    memset(at, 0, 8);
+    assert_int_equal(npz_try(nl, bytes, length), NILU_E_FILE_CORRUPT);
+    base_free(nl, bytes);
+}
+
 static void idx_of_all_types(void **state)
 {
     static const struct {
@@ -660,6 +774,9 @@ int main(void)
                                        cmocka_unit_test(hostile_npy),
                                        cmocka_unit_test(foreign_npy),
                                        cmocka_unit_test(npy_written),
+                                       cmocka_unit_test(npz_of_numpy),
+                                       cmocka_unit_test(npz_torn_and_bent),
+                                       cmocka_unit_test(npz_written),
                                        cmocka_unit_test(idx_of_all_types),
                                        cmocka_unit_test(hostile_idx),
                                        cmocka_unit_test(gzip),

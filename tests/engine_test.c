@@ -569,8 +569,12 @@ static void mistakes_are_named(void **state)
     {
         GRAPH;
         nilu_tensor *x = nilu_input(g, "x", NILU_F32, NILU_SHAPE(3)), *y = nilu_relu(x);
+        nilu_input(g, "unread", NILU_F32, NILU_SHAPE(2));
         assert_ok(nl, nilu_compile(g, store, 1, &y, NULL, &plan));
         float v[3] = {0};
+        assert_ok(nl, nilu_feed(plan, "unread", v, 8)); /* dropped */
+        assert_int_equal(nilu_feed(plan, "unread", v, 12), NILU_E_SHAPE);
+        assert_contains(nilu_errmsg(nl), "unread: takes 8 bytes, but was fed 12");
         assert_int_equal(nilu_feed(plan, "z", v, sizeof v), NILU_E_NAME);
         assert_int_equal(nilu_feed(plan, "x", v, 8), NILU_E_SHAPE);
         assert_contains(nilu_errmsg(nl), "12 bytes, but was fed 8");

@@ -457,6 +457,53 @@ static void chains_without_a_file(void **state)
     nilu_free(nl);
 }
 
+/* ---- what is not trained */
+
+static void some_are_frozen(void **state)
+{
+    static const struct {
+        const char *what, *patterns;
+        int trained; /* of fc1/weight, fc1/bias, fc2/weight, fc2/bias */
+        const char *error;
+    } rows[] = {{"nothing", NULL, 4},
+                {"an empty list", " , ", 4},
+                {"a layer", "fc1", 2},
+                {"a name", "fc1/weight", 3},
+                {"a pattern", "*/bias", 2},
+                {"letters", "fc?/bias, fc1", 1},
+                {"all but one", "*, !fc2", 2},
+                {"the last decides", "!fc2,*,!fc1/bias", 1},
+                {"stars that must go back", "f*c*1*/*w*t", 3},
+                {"no part of a name", "fc", 0, "no parameter is called fc; there are fc1/weight, fc1/bias, fc2/weight, fc2/bias"},
+                {"none of that name", "fc1, conv*", 0, "no parameter is called conv*"},
+                {"all", "*", 0, "nothing is left to train"}};
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        nilu_model *m;
+        nilu_tensor *y;
+        nilu_graph *g = nilu_graph_new(nl);
+        assert_ok(nl, nilu_model_chain(nl, "4 relu, 3", &m));
+        assert_ok(nl, nilu_model_freeze(m, rows[i].patterns));
+        char *text = nilu_model_text(m);
+        nilu_model_free(m);
+        assert_ok(nl, nilu_model_from_text(nl, text, "again", &m)); /* the text says it too */
+        nilu_text_free(nl, text);
+        nilu_status status = nilu_model_build(m, nilu_input(g, "x", NILU_F32, NILU_SHAPE(2, 5)), 3, true, &y);
+        if (rows[i].error) {
+            assert_int_equal(status, NILU_E_MODEL);
+            assert_contains(nilu_errmsg(nl), rows[i].error);
+        } else {
+            assert_ok(nl, status);
+            if (nilu_params_of(y, 0, NULL) != rows[i].trained)
+                fail_msg("%s: %d are trained, not %d", rows[i].what, nilu_params_of(y, 0, NULL), rows[i].trained);
+        }
+        nilu_graph_free(g);
+        nilu_model_free(m);
+    }
+    nilu_free(nl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +517,7 @@ int main(void)
         cmocka_unit_test(losses_of_classes_and_of_numbers),
         cmocka_unit_test(names_are_known_or_corrected),
         cmocka_unit_test(chains_without_a_file),
+        cmocka_unit_test(some_are_frozen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

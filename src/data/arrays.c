@@ -14,12 +14,28 @@ static nilu_status read_header(nilu *nl, data_array *a)
     return npy ? data_npy_header(nl, a) : data_idx_header(nl, a);
 }
 
-static nilu_status open_rows(nilu_data *d, const char *const path[4])
+/* The files themselves, or members of an archive. */
+static nilu_status open_files(nilu_data *d, const char *const path[4], nilu_npz *archive, const int *member, data_file file[4])
+{
+    nilu_status status = NILU_OK;
+    if (!archive)
+        return data_files_open(d->nl, 4, path, d->limit, file);
+    for (int i = 0; i < 4; i++) {
+        file[i] = (data_file){.fd = -1};
+        if (path[i] && status == NILU_OK)
+            status = data_npz_member(archive, member[i], path[i], d->limit, &file[i]);
+    }
+    for (int i = 0; i < 4 && status != NILU_OK; i++)
+        data_file_close(d->nl, &file[i]);
+    return status;
+}
+
+static nilu_status open_rows(nilu_data *d, const char *const path[4], nilu_npz *archive, const int *member)
 {
     nilu *nl = d->nl;
     data_file file[4];
     size_t loaded = 0;
-    NILU_TRY(data_files_open(nl, 4, path, d->limit, file));
+    NILU_TRY(open_files(d, path, archive, member, file));
     for (int i = 0; i < 4; i++) { /* from here on all are closed with the set */
         data_rows *r = &d->rows[i / 2];
         *(i % 2 ? &r->target : &r->array) = (data_array){.file = file[i]};
@@ -262,7 +278,7 @@ static nilu_status notes(nilu_data *d)
                     : NILU_OK;
 }
 
-nilu_status data_open_arrays(nilu_data *d, const char *const path[4])
+nilu_status data_open_arrays(nilu_data *d, const char *const path[4], nilu_npz *archive, const int *member)
 {
     d->arrays = true;
     if (d->has_encoder && d->column)
@@ -270,7 +286,7 @@ nilu_status data_open_arrays(nilu_data *d, const char *const path[4])
                          N_("%s: is an array, but the model was trained on a table; give a table with the "
                             "same columns"),
                          path[0]);
-    NILU_TRY(open_rows(d, path));
+    NILU_TRY(open_rows(d, path, archive, member));
     d->info.format = d->rows[0].array.format;
     NILU_TRY(describe_samples(d));
     NILU_TRY(read_targets(d));

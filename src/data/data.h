@@ -30,6 +30,7 @@ typedef struct data_file {
     int fd;           /* -1: everything is in `bytes` */
     char *bytes;      /* NULL: read through `fd` */
     uint64_t size;    /* unpacked */
+    uint64_t begin;   /* of a member of an archive: where it begins behind `fd` */
 } data_file;
 /* Opens a regular file. A gzip file is unpacked into memory, at most `limit` bytes of it. */
 nilu_status data_file_open(nilu *nl, const char *path, size_t limit, data_file *f);
@@ -46,6 +47,9 @@ bool data_file_at(const data_file *f, uint64_t offset, void *out, size_t n);
  * not that someone wanted to deceive. */
 nilu_status data_file_print(nilu *nl, const data_file *f, XXH64_state_t *print);
 void data_file_close(nilu *nl, data_file *f);
+/* The member `name`.npy of an opened archive as a file, at most `limit` bytes unpacked; packed ones are unpacked into memory.
+ * `path` is what errors call it. */
+nilu_status data_npz_member(nilu_npz *z, int i, const char *path, size_t limit, data_file *f);
 /* true if something of this name exists; `folder`: and is a folder. */
 bool data_exists(const char *path, bool folder);
 
@@ -82,6 +86,12 @@ bool data_type_is_float(data_type type);
 /* Reads the header of an opened file; on failure the file stays the caller's to close. */
 nilu_status data_idx_header(nilu *nl, data_array *a);
 nilu_status data_npy_header(nilu *nl, data_array *a);
+/* All elements of an opened NPY file; see nilu_npy_read. */
+nilu_status data_npy_values(nilu *nl, data_array *a, nilu_dtype want, nilu_dtype *dtype, nilu_shape *shape, void **values);
+/* The bytes of an NPY header of version 1, of which *n are used. */
+#define DATA_NPY_HEADER 384
+nilu_status data_npy_begin(nilu *nl, const char *path, nilu_dtype dtype, nilu_shape shape, unsigned char out[DATA_NPY_HEADER],
+                           size_t *n);
 /* Checks dimensions against each other and the file's length, and fills count and width. */
 nilu_status data_array_check(nilu *nl, data_array *a, uint64_t have);
 /* Elements first .. first+n-1 of a row as they stand in the file. Thread-safe; false if they cannot be read. */
@@ -290,7 +300,8 @@ nilu_status data_note(nilu_data *d, const char *format, ...) NILU_FORMAT(2, 3);
 const char *data_base_name(const char *path);
 /* Opens a table or arrays whose nature is known; d->options are in place. */
 nilu_status data_open_table(nilu_data *d, const char *path);
-nilu_status data_open_arrays(nilu_data *d, const char *const path[4]); /* train x, y, test x, y; NULL: not there */
+/* Paths of training x, y, test x, y; NULL: not there. With an archive they are members of it, whose paths are for errors. */
+nilu_status data_open_arrays(nilu_data *d, const char *const path[4], nilu_npz *archive, const int *member);
 /* A folder of pictures, or one of them, and how they are laid out: data/pictures.c, data/folder.c. */
 nilu_status data_open_pictures(nilu_data *d, const char *path);
 /* What all sets of planes of bytes do once rows[] have their counts, labels and `bring`, `own` of rows[0] being from a

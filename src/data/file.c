@@ -43,7 +43,7 @@ bool data_file_at(const data_file *f, uint64_t offset, void *out, size_t n)
         memcpy(out, f->bytes + offset, n);
         return true;
     }
-    return f->path && read_at(f->fd, offset, out, n) == (ssize_t)n;
+    return f->path && read_at(f->fd, f->begin + offset, out, n) == (ssize_t)n;
 }
 
 void data_file_close(nilu *nl, data_file *f)
@@ -301,7 +301,7 @@ nilu_status data_file_load(nilu *nl, data_file *f)
     f->bytes = base_alloc(nl, (size_t)f->size);
     if (!f->bytes)
         return NILU_E_NO_MEMORY;
-    ssize_t r = read_at(f->fd, 0, f->bytes, (size_t)f->size);
+    ssize_t r = read_at(f->fd, f->begin, f->bytes, (size_t)f->size);
     if (r != (ssize_t)f->size) {
         base_free(nl, f->bytes);
         f->bytes = NULL;

@@ -229,24 +229,30 @@ static nilu_status read_all(nilu *nl, const data_array *a, nilu_dtype dtype, voi
     return NILU_OK;
 }
 
+nilu_status data_npy_values(nilu *nl, data_array *a, nilu_dtype want, nilu_dtype *dtype, nilu_shape *shape, void **values)
+{
+    *values = NULL;
+    a->any = true;
+    NILU_TRY(data_npy_header(nl, a));
+    *dtype = want < NILU_DTYPES ? want : dtype_of(a->type);
+    *shape = a->shape;
+    *values = base_alloc_aligned(nl, (size_t)base_count(a->shape) * nilu_dtype_size(*dtype));
+    nilu_status status = *values ? read_all(nl, a, *dtype, *values) : NILU_E_NO_MEMORY;
+    if (status != NILU_OK) {
+        nilu_array_free(nl, *values);
+        *values = NULL;
+    }
+    return status;
+}
+
 nilu_status nilu_npy_read(nilu *nl, const char *path, nilu_dtype want, nilu_dtype *dtype, nilu_shape *shape,
                           void **values)
 {
     data_array a = {.any = true};
     *values = NULL;
     NILU_TRY(data_file_open(nl, path, SIZE_MAX, &a.file));
-    nilu_status status = data_npy_header(nl, &a);
-    if (status == NILU_OK) {
-        *dtype = want < NILU_DTYPES ? want : dtype_of(a.type);
-        *shape = a.shape;
-        *values = base_alloc_aligned(nl, (size_t)base_count(a.shape) * nilu_dtype_size(*dtype));
-        status = *values ? read_all(nl, &a, *dtype, *values) : NILU_E_NO_MEMORY;
-    }
+    nilu_status status = data_npy_values(nl, &a, want, dtype, shape, values);
     data_file_close(nl, &a.file);
-    if (status != NILU_OK) {
-        nilu_array_free(nl, *values);
-        *values = NULL;
-    }
     return status;
 }
 
@@ -255,31 +261,43 @@ void nilu_array_free(nilu *nl, void *values)
     base_free_aligned(nl, values);
 }
 
-nilu_status nilu_npy_write(nilu *nl, const char *path, nilu_dtype dtype, nilu_shape shape, const void *values)
+nilu_status data_npy_begin(nilu *nl, const char *path, nilu_dtype dtype, nilu_shape shape, unsigned char out[DATA_NPY_HEADER],
+                           size_t *length)
 {
     static const char *const descr[NILU_DTYPES] = {[NILU_F32] = "f4", [NILU_F64] = "f8", [NILU_I32] = "i4",
                                                    [NILU_I64] = "i8", [NILU_U8] = "u1",  [NILU_BOOL] = "b1"};
     const char order = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? '>' : '<';
-    enum { ALIGN = 64 };
-    if (!nl || !path || dtype >= NILU_DTYPES || !descr[dtype])
-        return nl ? base_fail(nl, NILU_E_DTYPE, N_("%s: NPY has no type for %s; cast to f32 first"),
-                              path ? path : "NPY", dtype < NILU_DTYPES ? nilu_dtype_name(dtype) : "?")
-                  : NILU_E_USAGE;
-    char header[ALIGN * 6];
-    int n = snprintf(header, sizeof header, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
+    enum { ALIGN = 64, START = 10 };
+    if (dtype >= NILU_DTYPES || !descr[dtype])
+        return base_fail(nl, NILU_E_DTYPE, N_("%s: NPY has no type for %s; cast to f32 first"), path,
+                         dtype < NILU_DTYPES ? nilu_dtype_name(dtype) : "?");
+    char *header = (char *)out + START;
+    const size_t room = DATA_NPY_HEADER - START;
+    int n = snprintf(header, room, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
                      nilu_dtype_size(dtype) == 1 ? '|' : order, descr[dtype]);
     for (int i = 0; i < shape.rank; i++)
-        n += snprintf(header + n, sizeof header - (size_t)n, "%lld%s", (long long)shape.dim[i],
+        n += snprintf(header + n, room - (size_t)n, "%lld%s", (long long)shape.dim[i],
                       shape.rank == 1 || i < shape.rank - 1 ? ", " : "");
-    n += snprintf(header + n, sizeof header - (size_t)n, "), }");
-    while ((10 + n + 1) % ALIGN)
+    n += snprintf(header + n, room - (size_t)n, "), }");
+    while ((START + n + 1) % ALIGN)
         header[n++] = ' ';
     header[n++] = '\n';
-    unsigned char start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)n, (unsigned char)(n >> 8)};
+    const unsigned char start[START] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)n, (unsigned char)(n >> 8)};
+    memcpy(out, start, sizeof start);
+    *length = START + (size_t)n;
+    return NILU_OK;
+}
+
+nilu_status nilu_npy_write(nilu *nl, const char *path, nilu_dtype dtype, nilu_shape shape, const void *values)
+{
+    unsigned char header[DATA_NPY_HEADER];
+    size_t n;
     base_output o;
+    if (!nl || !path)
+        return NILU_E_USAGE;
+    NILU_TRY(data_npy_begin(nl, path, dtype, shape, header, &n));
     NILU_TRY(base_create(nl, path, &o));
-    base_write(&o, start, sizeof start);
-    base_write(&o, header, (size_t)n);
+    base_write(&o, header, n);
     base_write(&o, values, (size_t)base_count(shape) * nilu_dtype_size(dtype));
     return base_commit(&o);
 }

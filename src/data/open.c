@@ -96,7 +96,7 @@ static nilu_status open_folder(nilu_data *d, const char *folder)
                          path[1] ? "t10k" : "train", path[1] ? "t10k" : "train");
     if (!path[2])
         path[3] = NULL;
-    return data_open_arrays(d, path);
+    return data_open_arrays(d, path, NULL, NULL);
 }
 
 /* The path with the last `from` in its file name replaced; NULL if there is none, or memory ran out. */
@@ -147,7 +147,68 @@ static nilu_status open_array_file(nilu_data *d, const char *path)
             return base_fail(d->nl, NILU_E_FILE_NOT_FOUND,
                              N_("%s: no file of targets was found beside it; name one as target"), path);
     }
-    return data_open_arrays(d, pair);
+    return data_open_arrays(d, pair, NULL, NULL);
+}
+
+/* Samples and targets, to train with and to test with, by the names that people give them; the first set of which the samples
+ * are there. */
+static const char *const array_names[][4] = {{"x_train", "y_train", "x_test", "y_test"},
+                                             {"X_train", "y_train", "X_test", "y_test"},
+                                             {"train_images", "train_labels", "test_images", "test_labels"},
+                                             {"x", "y", "x_test", "y_test"},
+                                             {"X", "y", "X_test", "y_test"}};
+
+static int member_named(const nilu_npz *z, const char *name)
+{
+    for (int i = 0; i < nilu_npz_count(z); i++)
+        if (strcmp(nilu_npz_name(z, i), name) == 0)
+            return i;
+    return -1;
+}
+
+static nilu_status no_samples(const nilu_data *d, const nilu_npz *z, const char *path)
+{
+    char list[200] = "";
+    for (int i = 0, at = 0; i < nilu_npz_count(z) && at < (int)sizeof list - 44; i++)
+        at += snprintf(list + at, sizeof list - (size_t)at, "%s%.40s", i ? ", " : "", nilu_npz_name(z, i));
+    return base_fail(d->nl, NILU_E_DATA, N_("%s: its arrays are called %s; call the samples x and the targets y, or x_train, y_train, "
+                                            "x_test and y_test"), path, list);
+}
+
+static nilu_status open_members(nilu_data *d, nilu_npz *z, const char *path)
+{
+    const char *const *names = NULL, *as_file[4] = {NULL};
+    int member[4];
+    bool wanted = d->options.task != NILU_TASK_NONE;
+    for (size_t k = 0; k < COUNT(array_names) && !names; k++)
+        names = member_named(z, array_names[k][0]) >= 0 ? array_names[k] : NULL;
+    if (!names)
+        return no_samples(d, z, path);
+    for (int i = 0; i < 4; i++) {
+        const char *name = i == 1 && d->options.target ? d->options.target : names[i];
+        member[i] = i % 2 && !wanted ? -1 : member_named(z, name);
+        if (i == 1 && d->options.target && wanted && member[i] < 0)
+            return base_fail(d->nl, NILU_E_NAME, N_("%s: holds no array called %.80s; its first is %.80s"), path, name,
+                             nilu_npz_name(z, 0));
+        as_file[i] = member[i] >= 0 ? data_keep_format(&d->pool, "%s: %s", path, name) : NULL;
+        if (member[i] >= 0 && !as_file[i])
+            return NILU_E_NO_MEMORY;
+    }
+    if (!as_file[1] && wanted && d->options.task != NILU_TASK_AUTO && !d->has_encoder)
+        return no_samples(d, z, path);
+    if (wanted && !as_file[3] && as_file[1])
+        as_file[2] = NULL; /* it could not be judged */
+    return data_open_arrays(d, as_file, z, member);
+}
+
+/* numpy's archive of arrays: what is wanted of it is opened, and stays open without it. */
+static nilu_status open_archive(nilu_data *d, const char *path)
+{
+    nilu_npz *z;
+    NILU_TRY(nilu_npz_open(d->nl, path, &z));
+    nilu_status status = open_members(d, z, path);
+    nilu_npz_free(z);
+    return status;
 }
 
 /* Kinds of files that people try and that nilu does not read. */
@@ -155,8 +216,7 @@ static const char *foreign(const unsigned char *head, size_t n)
 {
     static const struct {
         const char *magic, *kind;
-    } known[] = {{"PK\x03\x04", N_("a zip archive (.npz, .xlsx, …)")},
-                 {"\x89HDF", N_("an HDF5 file")},
+    } known[] = {{"\x89HDF", N_("an HDF5 file")},
                  {"PAR1", N_("a Parquet file")},
                  {"SQLite format 3", N_("an SQLite file")},
                  {"BZh", N_("packed by bzip2")},
@@ -176,11 +236,13 @@ static nilu_status open_file(nilu_data *d, const char *path)
     size_t n = sizeof head;
     nilu *nl = d->nl;
     NILU_TRY(data_file_head(nl, path, head, &n));
+    if (n >= 4 && memcmp(head, "PK\x03\x04", 4) == 0)
+        return open_archive(d, path);
     const char *kind = foreign(head, n);
     if (kind)
         return base_fail(
             nl, NILU_E_UNSUPPORTED,
-            N_("%s: is %s; nilu reads tables (CSV, TSV), IDX and NPY, also packed by gzip, and PNG and JPEG pictures"),
+            N_("%s: is %s; nilu reads tables (CSV, TSV), IDX, NPY and NPZ, also packed by gzip, and PNG and JPEG pictures"),
             path, kind);
     if (n == 0)
         return base_fail(nl, NILU_E_DATA, N_("%s: is empty"), path);

@@ -172,7 +172,7 @@ static nilu_status fork_run(nilu *nl, const nilu_run *run, nilu_data *data, unsi
     t.on_epoch = NULL;
     t.on_alarm = NULL;
     t.on_profile = NULL;
-    NILU_TRY(nilu_model_from_text(nl, *text, i->path, &model));
+    NILU_TRY(io_model_read(nl, *text, strlen(*text), i->path, i->path, &model));
     nilu_status status = nilu_train(nl, model, data, &t, &result);
     r->diverged = status == NILU_E_NOT_FINITE;
     r->after = result.scores;

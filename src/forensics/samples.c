@@ -73,12 +73,8 @@ nilu_status samples_pass_new(nilu_samples *s, samples_graph *g, int64_t rows, in
     p->target = p->x + rows * s->features;
     NILU_TRY(nilu_compile(g->g, s->live, n, fetch, NULL, &p->plan));
     NILU_TRY(nilu_feed(p->plan, "x", p->x, r * (size_t)s->features * sizeof *p->x));
-    nilu_status status = s->classes ? nilu_feed(p->plan, "label", p->label, r * sizeof *p->label)
-                                    : nilu_feed(p->plan, "target", p->target, r * (size_t)s->outputs * sizeof *p->target);
-    if (status != NILU_E_NAME)
-        return status;
-    (void)nilu_errmsg(s->nl); /* what a layer reads does not depend on what is right */
-    return NILU_OK;
+    return s->classes ? nilu_feed(p->plan, "label", p->label, r * sizeof *p->label)
+                      : nilu_feed(p->plan, "target", p->target, r * (size_t)s->outputs * sizeof *p->target);
 }
 
 /* What cannot be judged is given a target, so that nothing stumbles over it, and counts for nothing afterwards. */

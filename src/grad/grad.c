@@ -179,7 +179,7 @@ int nilu_params_of(nilu_tensor *y, int room, nilu_tensor **out)
         for (int k = 0; seen[id] && k < g->node[id]->nin && g->node[id]->op != &nilu_op_stop_gradient; k++)
             seen[g->node[id]->in[k]->node->id] = true;
     for (int id = 0; id <= y->node->id; id++)
-        if (seen[id] && g->node[id]->op == &graph_op_param) {
+        if (seen[id] && g->node[id]->op == &graph_op_param && !g->node[id]->frozen) {
             if (n < room)
                 out[n] = &g->node[id]->out[0];
             n++;

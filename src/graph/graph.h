@@ -213,6 +213,9 @@ struct nilu_node {
     nilu_tensor out[GRAPH_MAX_OUT];
     void *data;            /* of a constant */
     nilu_init init;        /* of a parameter; of a state: a */
+    const void *begin;     /* of a parameter: the values that it begins with instead, in begin_dtype; owned by a guest */
+    nilu_dtype begin_dtype;
+    bool frozen;           /* a parameter that is used, not trained */
     nilu_tensor *assigned; /* what a parameter or state takes at the end of the step */
 };
 
@@ -230,6 +233,7 @@ struct nilu_graph {
     int64_t streams;         /* random nodes made so far */
     nilu_tensor *step;
     struct graph_block *block; /* memory of nodes: freed with the graph */
+    struct graph_guest *guest; /* what nodes point at, and others own too: released with the graph */
     int *by_name;              /* hash table of node ids + 1 */
     int by_name_cap, by_name_used;
 };
@@ -246,6 +250,8 @@ nilu_status graph_fail(nilu_graph *g, nilu_status status, const char *format, ..
 /* Puts the graph's sticky error into the context, and returns its status. */
 nilu_status graph_report(nilu_graph *g);
 void *graph_alloc(nilu_graph *g, size_t bytes); /* cleared, freed with the graph; NULL records the error */
+/* Calls release(of) when the graph is freed, or at once where there is no memory to remember it. */
+nilu_status graph_hold(nilu_graph *g, void *of, void (*release)(void *of));
 const nilu_op *graph_op(const char *name);      /* by name, leaves too; NULL: none */
 size_t graph_op_count(void);
 const nilu_op *graph_op_at(size_t i); /* the rows of ops.inc, in their order */

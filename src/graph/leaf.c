@@ -159,6 +159,15 @@ nilu_status graph_init(nilu *nl, const nilu_node *n, void *data)
     nilu_shape s = n->out[0].shape;
     int64_t count = base_count(s), cols = s.rank ? s.dim[s.rank - 1] : 1;
     base_key key = {nl->options.seed, base_hash_text(n->name)};
+    if (n->begin && dtype == n->begin_dtype) {
+        memcpy(data, n->begin, (size_t)count * nilu_dtype_size(dtype));
+        return NILU_OK;
+    }
+    if (n->begin) {
+        for (int64_t i = 0; i < count; i++)
+            base_store(dtype, data, i, base_load(n->begin_dtype, n->begin, i));
+        return NILU_OK;
+    }
     switch (init.kind) {
     case NILU_INIT_CONSTANT:
         for (int64_t i = 0; i < count && (init.a != 0 || signbit(init.a)); i++) /* 0: it is there */

@@ -11,6 +11,12 @@ struct graph_block {
     char bytes[];
 };
 
+struct graph_guest {
+    void *of;
+    void (*release)(void *of);
+    struct graph_guest *next;
+};
+
 void *graph_alloc(nilu_graph *g, size_t bytes)
 {
     bytes = (bytes + 15) & ~(size_t)15;
@@ -49,6 +55,8 @@ void nilu_graph_free(nilu_graph *g)
 {
     if (!g)
         return;
+    for (struct graph_guest *guest = g->guest; guest; guest = guest->next)
+        guest->release(guest->of);
     for (struct graph_block *b = g->block, *next; b; b = next) {
         next = b->next;
         base_free(g->nl, b);
@@ -56,6 +64,18 @@ void nilu_graph_free(nilu_graph *g)
     base_free(g->nl, g->node);
     base_free(g->nl, g->by_name);
     base_free(g->nl, g);
+}
+
+nilu_status graph_hold(nilu_graph *g, void *of, void (*release)(void *of))
+{
+    struct graph_guest *guest = graph_alloc(g, sizeof *guest);
+    if (!guest) {
+        release(of);
+        return graph_report(g);
+    }
+    *guest = (struct graph_guest){of, release, g->guest};
+    g->guest = guest;
+    return NILU_OK;
 }
 
 nilu_status graph_fail(nilu_graph *g, nilu_status status, const char *format, ...)

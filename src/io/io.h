@@ -40,6 +40,15 @@ nilu_status io_read(io_file *f, nilu_store *store, unsigned kinds);
 /* See nilu_save; the file gets a check sum. */
 nilu_status io_write(const nilu_store *store, unsigned kinds, int n, const nilu_pair *metadata, const char *path);
 
+/* ---- models of files: model.c */
+/* Opens the file that a model is made of, if it is and is not open yet; `folder`: of its text, "" for the current one. */
+nilu_status io_model_open(nilu_model *m, const char *folder);
+/* nn_model_read, and that. */
+nilu_status io_model_read(nilu *nl, const char *text, size_t n, const char *name, const char *folder, nilu_model **model);
+/* For a run: the file by the name that its copy will have, and its hash; then the copy itself. */
+nilu_status io_model_for_run(nilu_model *m);
+nilu_status io_model_keep(const nilu_model *m, const char *folder);
+
 /* ---- shared by reading and writing */
 #define IO_STATES "nilu.states" /* metadata: JSON list of the tensors that are states */
 #define IO_CHECK "nilu.check"   /* metadata: XXH3-128 over all other metadata, the tensors' names, types and shapes, and

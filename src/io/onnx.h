@@ -56,7 +56,16 @@ struct nilu_onnx {
     int nin, nout;
     onnx_value *initial; /* the graph's initializers */
     int ninitial;
+    int holders; /* models and graphs, where it is the source of a model */
 };
+
+/* How a graph is wanted. */
+typedef struct onnx_wish {
+    bool training;
+    const struct nilu_model *model; /* that the file is the source of: its weights begin as in the file, it says what is
+                                       frozen; NULL: the file alone says how it is */
+    int64_t batch, n;               /* of the file, and of this graph; batch -1: free */
+} onnx_wish;
 
 /* Values by name while a graph is being built; a subgraph sees those around it. */
 typedef struct onnx_scope {
@@ -73,7 +82,7 @@ typedef struct onnx_builder {
     onnx_pool pool;
     int opset, depth;
     int64_t built; /* nodes so far, those of bodies each time */
-    bool training;
+    const onnx_wish *wish;
 } onnx_builder;
 
 typedef struct onnx_site { /* a node that is being built */
@@ -99,6 +108,8 @@ const onnx_row *onnx_find(const char *op);                  /* NULL: none */
  * external data lie (-1: nowhere). */
 nilu_status onnx_tensor_read(nilu *nl, const char *path, int folder, const onnx_tensor *t, onnx_pool *pool,
                              onnx_value *v);
+/* Opens a file beneath `folder`; -1: errno says why. */
+int onnx_beside(int folder, const char *name);
 bool onnx_dtype(int type, nilu_dtype *dtype);
 int onnx_type(nilu_dtype dtype); /* the number that the format has for it */
 const char *onnx_type_name(int type);
@@ -113,8 +124,9 @@ static inline nilu_shape onnx_vector(int64_t n)
 nilu_status onnx_fail(const onnx_site *s, const char *format, ...) NILU_FORMAT(2, 3);
 /* Input i as a tensor of the graph being built; NULL where there is none, or the graph has an error. */
 nilu_tensor *onnx_t(onnx_site *s, int i);
-/* The same as a state: used, not trained. */
+/* The same as a given: used, not trained. */
 nilu_tensor *onnx_frozen(onnx_site *s, int i);
+nilu_status onnx_build(const nilu_onnx *m, nilu_graph *g, int n, const nilu_onnx_given *in, const onnx_wish *wish, nilu_tensor **y);
 bool onnx_has(const onnx_site *s, int i);
 nilu_shape onnx_shape(const onnx_site *s, int i);
 nilu_dtype onnx_dtype_of(const onnx_site *s, int i);
@@ -139,6 +151,16 @@ nilu_tensor *onnx_as_row(onnx_site *s, const onnx_value *v);
 /* Builds the nodes of a subgraph whose inputs are `in`; its outputs are left in `out`. */
 nilu_status onnx_subgraph(onnx_site *s, const Onnx__GraphProto *sub, int nin, onnx_value *const *in, int nout,
                           onnx_value *out);
+
+/* ---- onnx_files.c: all files of a model hashed together, and copied into folder `to` (with a slash at its end) unless NULL. */
+nilu_status onnx_files(const nilu_onnx *m, const char *to, char hex[65]);
+
+/* ---- onnx_out.c */
+nilu_status onnx_pack(nilu *nl, const Onnx__ModelProto *model, const char *path);
+
+/* ---- onnx_model.c: makes a file the source of a model. */
+nilu_status onnx_model_open(nilu_model *m, const char *path);
+int onnx_norms(const nilu_onnx *m); /* BatchNormalization nodes */
 
 /* ---- attributes */
 const onnx_attribute *onnx_attr(const onnx_site *s, const char *name); /* NULL: not said */

@@ -104,8 +104,14 @@ nilu_tensor *onnx_t(onnx_site *s, int i)
     onnx_value *v = s->in[i];
     if (v->t && v->t->node->g == s->b->g)
         return v->t;
-    if (v->weight && s->b->depth == 0)
-        return v->t = nilu_param(s->b->g, v->name, v->dtype, v->shape, (nilu_init){NILU_INIT_CONSTANT, 0, 0});
+    if (v->weight && s->b->depth == 0) {
+        v->t = nilu_param(s->b->g, v->name, v->dtype, v->shape, (nilu_init){NILU_INIT_CONSTANT, 0, 0});
+        if (v->t && s->b->wish->model) { /* the model's file stays as long as the graph */
+            v->t->node->begin = v->data;
+            v->t->node->begin_dtype = v->dtype;
+        }
+        return v->t;
+    }
     nilu_tensor *t = nilu_constant(s->b->g, v->dtype, v->shape, v->data);
     if (!v->t)
         v->t = t;
@@ -114,10 +120,8 @@ nilu_tensor *onnx_t(onnx_site *s, int i)
 
 nilu_tensor *onnx_frozen(onnx_site *s, int i)
 {
-    onnx_value *v = onnx_has(s, i) ? s->in[i] : NULL;
-    if (v && v->weight && !v->t && s->b->depth == 0)
-        v->t = nilu_state(s->b->g, v->name, v->dtype, v->shape, 0);
-    return onnx_t(s, i);
+    nilu_tensor *t = onnx_t(s, i);
+    return t && t->node->op == &graph_op_param ? nilu_stop_gradient(t) : t;
 }
 
 static nilu_status known(const onnx_site *s, int i)
@@ -551,7 +555,12 @@ static nilu_status take_inputs(onnx_builder *b, onnx_scope *scope, int n, const 
 nilu_status nilu_onnx_build(const nilu_onnx *m, nilu_graph *g, int n, const nilu_onnx_given *in, bool training,
                             nilu_tensor **y)
 {
-    onnx_builder b = {.m = m, .nl = m->nl, .g = g, .opset = m->opset, .training = training};
+    return onnx_build(m, g, n, in, &(onnx_wish){.training = training, .batch = -1}, y);
+}
+
+nilu_status onnx_build(const nilu_onnx *m, nilu_graph *g, int n, const nilu_onnx_given *in, const onnx_wish *wish, nilu_tensor **y)
+{
+    onnx_builder b = {.m = m, .nl = m->nl, .g = g, .opset = m->opset, .wish = wish};
     onnx_scope scope = {0};
     const Onnx__GraphProto *p = m->model->graph;
     b.pool = (onnx_pool){.nl = m->nl, .path = m->path, .limit = 2 * m->size + ONNX_BESIDE};

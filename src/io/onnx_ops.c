@@ -268,14 +268,14 @@ static nilu_status build_Dropout(onnx_site *s)
     int64_t n;
     const double *at;
     const int64_t *on;
-    bool training = s->b->training && !onnx_has(s, 2);
+    bool training = s->b->wish->training && !onnx_has(s, 2);
     if (onnx_has(s, 1)) {
         NILU_TRY(onnx_real(s, 1, &at, &n));
         rate = n ? at[0] : rate;
     }
     if (onnx_has(s, 2)) {
         NILU_TRY(onnx_whole(s, 2, &on, &n));
-        training = n && on[0];
+        training = n && on[0] && (s->b->wish->training || !s->b->wish->model);
     }
     T x = onnx_t(s, 0), one = nilu_fill(s->b->g, NILU_F32, onnx_shape(s, 0), 1);
     T kept = training && rate > 0 ? nilu_dropout(one, rate) : one;

@@ -1,5 +1,6 @@
 /* Rows of ONNX's products, normalisations and losses. */
 #include "io/onnx.h"
+#include "nn/nn.h"
 
 #include <math.h>
 #include <string.h>
@@ -289,6 +290,25 @@ static T per_channel(T v, int rank)
     return nilu_reshape(v, shape);
 }
 
+/* By the batch's statistics, which the running ones follow after the step; the variance is that of the population. */
+static nilu_status learning(onnx_site *s, T x, double momentum, double epsilon)
+{
+    int rank = onnx_rank(s, 0);
+    nilu_axes axes = {0};
+    for (int k = 0; k < rank; k++)
+        if (k != 1)
+            axes.at[axes.n++] = k;
+    T now = nilu_moments(x, axes, false);
+    if (!now)
+        return graph_report(s->b->g);
+    for (int i = 0; i < 2; i++) {
+        T running = onnx_t(s, 3 + i), fresh = nilu_output(now, i);
+        if (running && running->node->op == &graph_op_param && !running->node->assigned)
+            nilu_assign(running, nilu_add(running, nilu_scale(nilu_sub(fresh, running), 1 - momentum)));
+    }
+    return onnx_put(s, 0, nilu_batch_norm(x, now, nilu_output(now, 1), onnx_t(s, 1), onnx_t(s, 2), epsilon));
+}
+
 /* By running statistics; in training by the batch's, and the running ones are given out. */
 static nilu_status build_BatchNormalization(onnx_site *s)
 {
@@ -303,6 +323,12 @@ static nilu_status build_BatchNormalization(onnx_site *s)
         if (k != 1)
             axes.at[axes.n++] = k;
     T x = onnx_t(s, 0), mean = onnx_frozen(s, 3), var = onnx_frozen(s, 4);
+    const nilu_model *model = s->b->wish->model;
+    if (model) {
+        if (s->b->wish->training && (training || model->train_norms) && !nn_frozen(model, s->in[3]->name))
+            return learning(s, x, momentum, epsilon);
+        training = false; /* as it answers */
+    }
     if (training) {
         T m = nilu_mean(x, axes, false), v = nilu_mean(nilu_square(nilu_sub(x, per_channel(m, rank))), axes, false);
         NILU_TRY(onnx_put(s, 1, nilu_add(nilu_scale(mean, momentum), nilu_scale(m, 1 - momentum))));

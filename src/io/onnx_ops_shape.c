@@ -55,6 +55,9 @@ static nilu_status build_Reshape(onnx_site *s)
     for (int d = 0; d < z.rank && !onnx_int(s, "allowzero", 0); d++)
         if (z.dim[d] == 0 && d < x.rank)
             z.dim[d] = x.dim[d];
+    const onnx_wish *wish = s->b->wish; /* a batch that was written into the shape is freed where it stands first */
+    if (wish->batch > 0 && z.rank > 0 && x.rank > 0 && z.dim[0] == wish->batch && x.dim[0] == wish->n)
+        z.dim[0] = wish->n;
     return onnx_put(s, 0, nilu_reshape(onnx_t(s, 0), z));
 }
 

@@ -261,11 +261,30 @@ static bool *live_nodes(onnx_writer *w, const nilu_graph *g, int n, nilu_tensor 
     return live;
 }
 
+nilu_status onnx_pack(nilu *nl, const Onnx__ModelProto *model, const char *path)
+{
+    base_output o;
+    size_t bytes = onnx__model_proto__get_packed_size(model);
+    if (bytes > ((size_t)1 << 31) - 1)
+        return base_fail(nl, NILU_E_UNSUPPORTED, N_("%s: the model takes %zu bytes; an ONNX file has at most 2 GiB"),
+                         path, bytes);
+    uint8_t *packed = base_alloc(nl, bytes + 1);
+    if (!packed)
+        return NILU_E_NO_MEMORY;
+    onnx__model_proto__pack(model, packed);
+    nilu_status status = base_create(nl, path, &o);
+    if (status == NILU_OK) {
+        base_write(&o, packed, bytes);
+        status = base_commit(&o);
+    }
+    base_free(nl, packed);
+    return status;
+}
+
 static nilu_status pack(onnx_writer *w, Onnx__GraphProto *graph, const char *path)
 {
     Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
     Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[1] = {&opset};
-    base_output o;
     char producer[] = "nilu", version[] = NILU_VERSION, domain[] = "";
     opset.domain = domain;
     opset.has_version = true;
@@ -277,21 +296,7 @@ static nilu_status pack(onnx_writer *w, Onnx__GraphProto *graph, const char *pat
     model.n_opset_import = 1;
     model.opset_import = opsets;
     model.graph = graph;
-    size_t bytes = onnx__model_proto__get_packed_size(&model);
-    if (bytes > ((size_t)1 << 31) - 1)
-        return base_fail(w->nl, NILU_E_UNSUPPORTED, N_("%s: the model takes %zu bytes; an ONNX file has at most 2 GiB"),
-                         path, bytes);
-    uint8_t *packed = base_alloc(w->nl, bytes + 1);
-    if (!packed)
-        return NILU_E_NO_MEMORY;
-    onnx__model_proto__pack(&model, packed);
-    nilu_status status = base_create(w->nl, path, &o);
-    if (status == NILU_OK) {
-        base_write(&o, packed, bytes);
-        status = base_commit(&o);
-    }
-    base_free(w->nl, packed);
-    return status;
+    return onnx_pack(w->nl, &model, path);
 }
 
 nilu_status nilu_onnx_write(nilu_graph *g, int n, nilu_tensor *const *y, const nilu_store *store, int64_t batch,

@@ -6,6 +6,38 @@
 
 #define BATCH 7919 /* a prime that no layer has */
 
+/* A file's own graph with the values of the store for its initial ones: what was read is lent to the writer, and put back. */
+static nilu_status onnx_rewrite(const nilu_onnx *o, const nilu_store *store, const char *path)
+{
+    Onnx__GraphProto *g = o->model->graph;
+    Onnx__TensorProto **was = g->initializer, **list = base_calloc(o->nl, g->n_initializer + 1, sizeof *list),
+                      *own = base_calloc(o->nl, g->n_initializer + 1, sizeof *own);
+    nilu_status status = list && own ? NILU_OK : NILU_E_NO_MEMORY;
+    for (size_t i = 0; i < g->n_initializer && status == NILU_OK; i++) {
+        const onnx_value *v = &o->initial[i];
+        const nilu_value *now = nilu_store_find(store, v->name);
+        bool fits = now && now->dtype == v->dtype && base_same_shape(now->shape, v->shape);
+        const void *data = fits ? now->data : v->data;
+        onnx__tensor_proto__init(&own[i]);
+        own[i].name = was[i]->name;
+        own[i].has_data_type = true;
+        own[i].data_type = was[i]->data_type;
+        own[i].n_dims = was[i]->n_dims;
+        own[i].dims = was[i]->dims;
+        own[i].has_raw_data = true;
+        own[i].raw_data = (ProtobufCBinaryData){(size_t)base_count(v->shape) * nilu_dtype_size(v->dtype), (uint8_t *)(uintptr_t)data};
+        list[i] = &own[i];
+    }
+    if (status == NILU_OK) {
+        g->initializer = list;
+        status = onnx_pack(o->nl, o->model, path);
+        g->initializer = was;
+    }
+    base_free(o->nl, list);
+    base_free(o->nl, own);
+    return status;
+}
+
 nilu_status nilu_onnx_write_model(const nilu_model *m, const nilu_store *store, int64_t features, int64_t outputs,
                                   const char *path)
 {
@@ -13,6 +45,8 @@ nilu_status nilu_onnx_write_model(const nilu_model *m, const nilu_store *store, 
     const nn_input *in = &m->input[0];
     nilu_shape s = NILU_SHAPE(BATCH, features);
     nilu_tensor *y;
+    if (m->source)
+        return onnx_rewrite(m->opened, store, path);
     if (m->ninput != 1)
         return base_fail(nl, NILU_E_UNSUPPORTED, N_("%s: a model of %d inputs cannot be written this way"), m->file,
                          m->ninput);

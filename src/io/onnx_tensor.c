@@ -125,7 +125,15 @@ static nilu_status allow(onnx_pool *p, const struct stat *st)
     return NILU_OK;
 }
 
-/* From a file beneath the model's folder: no absolute path, no "..", no symbolic link leads out of it. */
+/* No absolute path, no "..", no symbolic link leads out of the folder. */
+int onnx_beside(int folder, const char *name)
+{
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, /* or a pipe would be waited for */
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
+}
+
+/* From a file beneath the model's folder. */
 static nilu_status external(nilu *nl, const char *path, int folder, const onnx_tensor *t, size_t bytes, onnx_pool *pool,
                             onnx_value *v)
 {
@@ -143,9 +151,7 @@ static nilu_status external(nilu *nl, const char *path, int folder, const onnx_t
     }
     if (!location || folder < 0)
         return bad(nl, path, t, N_("its external data have no location"));
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, /* or a pipe would be waited for */
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    int fd = (int)syscall(SYS_openat2, folder, location, &how, sizeof how);
+    int fd = onnx_beside(folder, location);
     if (fd < 0)
         return base_fail(nl, NILU_E_FILE_NOT_FOUND,
                          N_("%.200s: tensor %.80s: its data in \"%.200s\" cannot be opened: %s"), path,

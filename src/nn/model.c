@@ -42,8 +42,13 @@ void nilu_model_free(nilu_model *m)
         base_free(nl, m->input[i].name);
         base_free(nl, m->input[i].where);
     }
+    if (m->source)
+        m->source->release(m->opened);
     base_free(nl, m->layer);
     base_free(nl, m->input);
+    base_free(nl, m->path);
+    base_free(nl, m->sha256);
+    base_free(nl, m->freeze);
     base_free(nl, m->file);
     base_free(nl, m->title);
     base_free(nl, m->init);
@@ -103,6 +108,11 @@ nilu_status nn_unknown_layer(const nilu_model *m, const char *where, const char 
 
 nilu_status nn_model_close(nilu_model *m, const char *where)
 {
+    if (m->path)
+        return m->nlayer == 0 && m->ninput == 1
+                   ? NILU_OK
+                   : nn_fail(m, where, N_("the model is the file %.200s, so it has neither layers nor several inputs; take them "
+                                          "out"), m->path);
     if (m->nlayer == 0)
         return nn_fail(m, where, N_("the model has no layers; write for example layers: [\"512 relu\"]"));
     int result = m->result < 0 ? m->nlayer - 1 : m->result;

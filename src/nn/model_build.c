@@ -66,8 +66,12 @@ static nilu_status build(const nilu_model *m, nilu_graph *g, nilu_tensor *const 
                          nilu_tensor **made, nilu_tensor **y)
 {
     nilu_tensor *in[GRAPH_MAX_IN];
+    if (m->path && !m->source)
+        return nn_fail(m, m->file, N_("%.200s, which the model is made of, is not open; use nilu_model_load"), m->path);
     for (int i = 0; i < m->ninput; i++)
         NILU_TRY(fits(m, i, x[i]));
+    if (m->source)
+        return m->source->build(m, x[0], outputs, training, y);
     for (int i = 0; i < m->nlayer; i++) {
         const nn_layer *l = &m->layer[i];
         for (int k = 0; k < l->nfrom; k++)
@@ -104,8 +108,11 @@ nilu_status nilu_model_build_n(const nilu_model *m, int n, nilu_tensor *const *x
     if (outputs < 0)
         return base_fail(m->nl, NILU_E_USAGE, N_("nilu_model_build: %lld outputs; give 0 or more"), (long long)outputs);
     char *before = g->where;
-    nilu_tensor **made = base_calloc(m->nl, (size_t)m->nlayer, sizeof *made);
+    nilu_tensor **made = base_calloc(m->nl, (size_t)m->nlayer + 1, sizeof *made);
+    int first = g->nnode;
     nilu_status status = made ? build(m, g, x, outputs, training, made, y) : NILU_E_NO_MEMORY;
+    if (status == NILU_OK)
+        status = nn_freeze(m, g, first);
     base_free(m->nl, made);
     g->where = before;
     if (status != NILU_OK)

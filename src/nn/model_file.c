@@ -6,7 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#define MODEL_FILE_LIMIT (4u << 20)
 #define WHERE 600
 
 typedef struct reader {
@@ -20,7 +19,8 @@ static const char *at(reader *r, int line)
     return r->where;
 }
 
-static const char *const top_keys[] = {"name", "input", "inputs", "init", "layers", "output", "loss", "train"};
+static const char *const top_keys[] = {"name", "input", "inputs", "init", "layers", "output", "loss", "train", "freeze",
+                                       "file", "sha256", "norms"};
 
 static nilu_status unknown_key(reader *r, const nn_yaml *map, int i, const char *const *known, size_t n, const char *what)
 {
@@ -165,6 +165,26 @@ static nilu_status read_layer(reader *r, const nn_yaml *y)
     return status;
 }
 
+/* The model is a file in another's format, and the keys that go with one. */
+static nilu_status read_file(reader *r, const nn_yaml *root)
+{
+    const nn_yaml *file = nn_yaml_get(root, "file"), *sha256 = nn_yaml_get(root, "sha256"), *norms = nn_yaml_get(root, "norms");
+    const nn_yaml *with = sha256 ? sha256 : norms;
+    if (!file)
+        return with ? nn_fail(r->m, at(r, with->line), N_("sha256 and norms go with file, which is missing; add it, or take them out"))
+                    : NILU_OK;
+    NILU_TRY(keep_text(r, file, "file", &r->m->path));
+    if (sha256)
+        NILU_TRY(keep_text(r, sha256, "sha256", &r->m->sha256));
+    if (!norms)
+        return NILU_OK;
+    NILU_TRY(need_text(r, norms, "norms"));
+    r->m->train_norms = strcmp(norms->text, "trained") == 0;
+    return r->m->train_norms || strcmp(norms->text, "frozen") == 0
+               ? NILU_OK
+               : nn_fail(r->m, at(r, norms->line), N_("norms must be frozen or trained, not %.80s"), norms->text);
+}
+
 static nilu_status read_items(reader *r, const nn_yaml *list, const char *what);
 
 /* The only keys of a block are `known`, n of them. */
@@ -246,6 +266,8 @@ static nilu_status read_items(reader *r, const nn_yaml *list, const char *what)
 static nilu_status read_layers(reader *r, const nn_yaml *root)
 {
     const nn_yaml *layers = nn_yaml_get(root, "layers");
+    if (r->m->path && !layers)
+        return NILU_OK;
     if (!layers)
         return nn_fail(r->m, at(r, root->line), N_("layers is missing; write for example layers: [\"512 relu\"]"));
     return read_items(r, layers, "layers");
@@ -393,6 +415,10 @@ static nilu_status read_root(reader *r, const nn_yaml *root)
         NILU_TRY(keep_text(r, loss, "loss", &r->m->loss));
         r->m->training.loss = r->m->loss;
     }
+    const nn_yaml *freeze = nn_yaml_get(root, "freeze");
+    if (freeze)
+        NILU_TRY(keep_text(r, freeze, "freeze", &r->m->freeze));
+    NILU_TRY(read_file(r, root));
     NILU_TRY(read_inputs(r, root));
     NILU_TRY(read_layers(r, root));
     NILU_TRY(read_output(r, root));
@@ -400,7 +426,7 @@ static nilu_status read_root(reader *r, const nn_yaml *root)
     return read_training(r, root);
 }
 
-static nilu_status read_text(nilu *nl, const char *text, size_t n, const char *name, nilu_model **model)
+nilu_status nn_model_read(nilu *nl, const char *text, size_t n, const char *name, nilu_model **model)
 {
     nn_yaml *root = NULL;
     *model = NULL;
@@ -417,16 +443,5 @@ static nilu_status read_text(nilu *nl, const char *text, size_t n, const char *n
 
 nilu_status nilu_model_from_text(nilu *nl, const char *yaml, const char *name, nilu_model **model)
 {
-    return read_text(nl, yaml, strlen(yaml), name ? name : "model", model);
-}
-
-nilu_status nilu_model_load(nilu *nl, const char *path, nilu_model **model)
-{
-    char *text = NULL;
-    size_t n = 0;
-    *model = NULL;
-    NILU_TRY(base_read_file(nl, path, MODEL_FILE_LIMIT, &text, &n));
-    nilu_status status = read_text(nl, text, n, path, model);
-    base_free(nl, text);
-    return status;
+    return nn_model_read(nl, yaml, strlen(yaml), name ? name : "model", model);
 }

@@ -36,19 +36,43 @@ static nilu_status tell(nilu_model *m, int64_t height, int64_t width, int64_t ma
     return NILU_OK;
 }
 
+/* The same model once more, read from its text; a file in another's format is shared. */
+static nilu_status again(const nilu_model *m, nilu_model **own)
+{
+    char *text = nilu_model_text(m);
+    nilu_status status = text ? nilu_model_from_text(m->nl, text, m->file, own) : NILU_E_NO_MEMORY;
+    nilu_text_free(m->nl, text);
+    if (status == NILU_OK && m->source) {
+        m->source->hold(m->opened);
+        (*own)->source = m->source;
+        (*own)->opened = m->opened;
+    }
+    return status;
+}
+
+nilu_status nn_for_loss(nilu_model *m, const char *loss)
+{
+    base_free(m->nl, m->loss);
+    m->loss = base_strdup(m->nl, loss);
+    m->training.loss = m->loss;
+    return m->loss ? NILU_OK : NILU_E_NO_MEMORY;
+}
+
 nilu_status nn_for_pictures(const nilu_model *m, int height, int width, int many, bool planes, nilu_model **own)
 {
     bool wanted = false;
     *own = NULL;
+    bool pictures = height >= 1 && width >= 1 && many >= 1;
     for (int i = 0; i < m->nlayer; i++)
         wanted |= m->layer[i].kind->pictures;
-    if (!wanted || m->ninput != 1 || m->input[0].shaped || height < 1 || width < 1 || many < 1)
+    if (!m->path && (!wanted || m->ninput != 1 || m->input[0].shaped || !pictures))
         return NILU_OK;
-    char *text = nilu_model_text(m);
-    nilu_status status = text ? nilu_model_from_text(m->nl, text, m->file, own) : NILU_E_NO_MEMORY;
-    if (status == NILU_OK)
+    nilu_status status = again(m, own);
+    if (status == NILU_OK && m->path && pictures && !m->input[0].shaped) {
+        (*own)->input[0].shaped = true;
+        (*own)->input[0].shape = planes ? NILU_SHAPE(many, height, width) : NILU_SHAPE(height, width, many);
+    } else if (status == NILU_OK && !m->path)
         status = tell(*own, height, width, many, planes);
-    nilu_text_free(m->nl, text);
     if (status != NILU_OK) {
         nilu_model_free(*own);
         *own = NULL;

@@ -55,10 +55,10 @@ static nilu_status inputs_text(const nilu_model *m, base_buffer *b)
     return NILU_OK;
 }
 
-static nilu_status title_text(const nilu_model *m, base_buffer *b)
+static nilu_status quoted(const nilu_model *m, base_buffer *b, const char *key, const char *text)
 {
-    NILU_TRY(base_appendf(m->nl, b, "name: \""));
-    for (const char *c = m->title; *c; c++)
+    NILU_TRY(base_appendf(m->nl, b, "%s: \"", key));
+    for (const char *c = text; *c; c++)
         if (*c == '"' || *c == '\\')
             NILU_TRY(base_appendf(m->nl, b, "\\%c", *c));
         else if ((unsigned char)*c < ' ')
@@ -119,14 +119,23 @@ static nilu_status model_text(const nilu_model *m, base_buffer *b)
 {
     nilu *nl = m->nl;
     if (m->title)
-        NILU_TRY(title_text(m, b));
+        NILU_TRY(quoted(m, b, "name", m->title));
     NILU_TRY(inputs_text(m, b));
     if (m->init)
         NILU_TRY(base_appendf(nl, b, "init: %s\n", m->init));
-    NILU_TRY(base_appendf(nl, b, "layers:\n"));
+    if (m->path) {
+        NILU_TRY(quoted(m, b, "file", m->path));
+        if (m->sha256)
+            NILU_TRY(base_appendf(nl, b, "sha256: %s\n", m->sha256));
+        NILU_TRY(base_appendf(nl, b, "norms: %s\n", m->train_norms ? "trained" : "frozen"));
+    } else {
+        NILU_TRY(base_appendf(nl, b, "layers:\n"));
+    }
     for (int i = 0; i < m->nlayer; i++)
         NILU_TRY(layer_text(m, b, &m->layer[i]));
-    if (m->result != m->nlayer - 1)
+    if (m->freeze)
+        NILU_TRY(quoted(m, b, "freeze", m->freeze));
+    if (!m->path && m->result != m->nlayer - 1)
         NILU_TRY(base_appendf(nl, b, "output: %s\n", m->layer[m->result].name));
     if (m->loss)
         NILU_TRY(base_appendf(nl, b, "loss: %s\n", m->loss));
@@ -137,6 +146,33 @@ char *nilu_model_text(const nilu_model *m)
 {
     base_buffer b = {0};
     if (model_text(m, &b) == NILU_OK)
+        return b.at;
+    base_free(m->nl, b.at);
+    return NULL;
+}
+
+/* "dense 512 relu, dropout 0.2, dense 10" */
+static nilu_status layers_line(const nilu_model *m, base_buffer *b)
+{
+    base_buffer one = {0};
+    nilu_status status = NILU_OK;
+    for (int i = 0; i < m->nlayer && status == NILU_OK; i++) {
+        one.len = 0;
+        status = layer_text(m, &one, &m->layer[i]);
+        const char *end = status == NILU_OK ? strstr(one.at, " name=") : NULL;
+        if (status == NILU_OK)
+            status = base_appendf(m->nl, b, "%s%.*s", i ? ", " : "", end ? (int)(end - one.at - 4) : 0, one.at + 4);
+    }
+    base_free(m->nl, one.at);
+    return status;
+}
+
+char *nilu_model_summary(const nilu_model *m)
+{
+    base_buffer b = {0};
+    if (m->source)
+        return m->source->about(m);
+    if (layers_line(m, &b) == NILU_OK)
         return b.at;
     base_free(m->nl, b.at);
     return NULL;

@@ -84,6 +84,17 @@ typedef struct nn_input {
     nilu_shape shape; /* of one sample */
 } nn_input;
 
+/* Where a model comes from that has no layers of its own: a file in another's format, whose reader (io) builds the nodes.
+ * Nothing in nn knows a format. */
+typedef struct nn_source {
+    const char *format; /* "ONNX" */
+    /* As nilu_model_build, of one input; m->loss says which end of the net is wanted. */
+    nilu_status (*build)(const nilu_model *m, nilu_tensor *x, int64_t outputs, bool training, nilu_tensor **y);
+    char *(*about)(const nilu_model *m); /* in one line; freed by base_free */
+    void (*release)(void *file);         /* what `file` points at is counted: models and graphs share it */
+    void (*hold)(void *file);
+} nn_source;
+
 struct nilu_model {
     nilu *nl;
     char *file; /* what errors call the text */
@@ -95,7 +106,13 @@ struct nilu_model {
     int result; /* layer; -1: the last */
     int tail;   /* what a layer reads that says nothing: layer, or -1 - input */
     char *loss;
+    char *freeze; /* patterns of parameters that are not trained; NULL: none */
     nilu_model_training training;
+    /* of a model from a file in another's format */
+    char *path, *sha256;     /* as the text says; relative to the text's folder; NULL: the model has layers */
+    bool train_norms;        /* normalisations learn the batch's statistics; else they keep those that they came with */
+    const nn_source *source; /* NULL: not opened yet (io_model_open) */
+    void *opened;
 };
 
 /* One word of a layer's text: an argument by position (key NULL) or by name. */
@@ -122,11 +139,19 @@ nilu_model *nn_model_new(nilu *nl, const char *file);
 nilu_status nn_model_input(nilu_model *m, const char *where, const char *name, bool shaped, nilu_shape shape);
 /* Fails with "where: sentence", MODEL. */
 nilu_status nn_fail(const nilu_model *m, const char *where, const char *format, ...) NILU_FORMAT(3, 4);
+/* A model from n bytes of YAML; `name` stands for the file in errors. */
+nilu_status nn_model_read(nilu *nl, const char *text, size_t n, const char *name, nilu_model **model);
 /* The last checks of a whole model: something to run, every layer read by someone. `where` is its place as a whole. */
 nilu_status nn_model_close(nilu_model *m, const char *where);
 int nn_layer_find(const nilu_model *m, const char *name); /* layer, or -1 - input; INT32_MIN: neither */
 void nn_layer_clear(nilu *nl, nn_layer *l);
 nilu_status nn_unknown_layer(const nilu_model *m, const char *where, const char *who, const char *name);
+
+/* ---- what is not trained: freeze.c */
+/* Is a parameter of this name frozen? */
+bool nn_frozen(const nilu_model *m, const char *name);
+/* Marks the frozen among the parameters from node `first` on; MODEL if a pattern fits none, or nothing is left to train. */
+nilu_status nn_freeze(const nilu_model *m, nilu_graph *g, int first);
 
 /* ---- reading layers: layer_text.c */
 bool nn_good_name(const char *name);
@@ -151,10 +176,12 @@ nilu_tensor *nn_layernorm(const nn_site *s);
 nilu_tensor *nn_rmsnorm(const nn_site *s);
 nilu_tensor *nn_groupnorm(const nn_site *s);
 /* *own: the model with the shape of the data's pictures as that of its input, if it has layers that want pictures and does
- * not say; else NULL. Freed by nilu_model_free. */
+ * not say, or is another's; else NULL. Freed by nilu_model_free. */
 nilu_status nn_for_pictures(const nilu_model *m, int height, int width, int channels, bool planes, nilu_model **own);
 /* *own: the model with another size of pictures as that of its input, where it says one. Freed by nilu_model_free. */
 nilu_status nn_at_size(const nilu_model *m, int height, int width, int new_height, int new_width, nilu_model **own);
+/* Says which loss is meant, of a model that does not. */
+nilu_status nn_for_loss(nilu_model *m, const char *loss);
 /* Of n samples of so many features: as the model's one input says, if it has as many numbers, else [n, features]. */
 nilu_shape nn_input_shape(const nilu_model *m, int64_t n, int64_t features);
 

@@ -207,7 +207,8 @@ nilu_tensor *nn_batchnorm(const nn_site *s)
     nilu_scope_push(s->g, s->layer->name);
     nilu_tensor *gamma = channel_param(s, "gamma", x, 1), *beta = channel_param(s, "beta", x, 0);
     nilu_tensor *mean = channel_param(s, "mean", x, 0), *variance = channel_param(s, "variance", x, 1), *y;
-    if (s->training && !(v[2].number == 1)) {
+    bool frozen = v[2].number == 1 || (mean && nn_frozen(s->model, mean->node->name));
+    if (s->training && !frozen) {
         const nilu_axes gone = x->shape.rank == 2 ? NILU_AXES(0) : NILU_AXES(0, 2, 3);
         nilu_tensor *now = nilu_moments(x, gone, false);
         const double n = (double)base_count(x->shape) / (double)(x->shape.dim[1] ? x->shape.dim[1] : 1);

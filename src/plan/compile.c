@@ -95,6 +95,32 @@ static nilu_status bind_leaves(nilu_plan *p)
     return NILU_OK;
 }
 
+static bool is_read(const nilu_plan *p, const char *name)
+{
+    for (int i = 0; i < p->nfeed; i++)
+        if (strcmp(p->feed[i].node->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Who feeds a plan need not know which inputs those values need that are fetched. */
+static nilu_status note_unread(nilu_plan *p, const nilu_graph *g, bool wide)
+{
+    for (int i = 0; i < g->nnode; i++) {
+        const nilu_node *n = g->node[i];
+        if (n->op != &graph_op_input || is_read(p, n->name))
+            continue;
+        nilu_dtype dtype = wide && n->out[0].dtype == NILU_F32 ? NILU_F64 : n->out[0].dtype;
+        NILU_TRY(base_grow(p->nl, &p->unread, &p->unread_cap, p->nunread + 1, sizeof *p->unread));
+        plan_unread *u = &p->unread[p->nunread];
+        *u = (plan_unread){base_strdup(p->nl, n->name), (size_t)base_count(n->out[0].shape) * nilu_dtype_size(dtype)};
+        if (!u->name)
+            return NILU_E_NO_MEMORY;
+        p->nunread++;
+    }
+    return NILU_OK;
+}
+
 /* ---- instructions */
 
 static bool leaf_to_copy(const nilu_tensor *t)
@@ -429,6 +455,8 @@ nilu_status nilu_compile(nilu_graph *g, nilu_store *store, int n, nilu_tensor *c
     if (status == NILU_OK)
         status = bind_leaves(p);
     if (status == NILU_OK)
+        status = note_unread(p, g, o.dtype == NILU_F64);
+    if (status == NILU_OK)
         status = lay_out(p, n, fetched);
     if (status == NILU_OK)
         status = plan_place(p);
@@ -463,6 +491,9 @@ void nilu_plan_free(nilu_plan *p)
     }
     for (int i = 0; i < p->nfeed; i++)
         base_free(nl, p->feed[i].use);
+    for (int i = 0; i < p->nunread; i++)
+        base_free(nl, p->unread[i].name);
+    base_free(nl, p->unread);
     base_free(nl, p->step);
     base_free(nl, p->buffer);
     base_free(nl, p->buffer_of);

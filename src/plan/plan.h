@@ -45,6 +45,11 @@ typedef struct plan_feed {
     int (*use)[2]; /* instruction, input */
 } plan_feed;
 
+typedef struct plan_unread { /* an input of the graph that nothing here needs: what is fed to it is dropped */
+    char *name;
+    size_t bytes;
+} plan_unread;
+
 struct nilu_plan {
     nilu *nl;
     nilu_store *store;
@@ -60,6 +65,8 @@ struct nilu_plan {
     int nfetch, nfeed;
     plan_fetch *fetch;
     plan_feed *feed;
+    int nunread, unread_cap;
+    plan_unread *unread;
     char *arena, *scratch, *local;
     size_t arena_bytes, lower_bound, scratch_bytes, local_bytes; /* local: of one thread */
     int threads;

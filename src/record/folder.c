@@ -205,7 +205,7 @@ static void unmake(record_folder *f)
     rmdir(f->path);
 }
 
-static nilu_status furnish(record_folder *f, const nilu_run_info *info)
+static nilu_status furnish(record_folder *f, const nilu_run_info *info, const nilu_model *model)
 {
     NILU_TRY(open_folder(f, info));
     if (!is_free(f->path)) { /* another process had it meanwhile */
@@ -217,10 +217,12 @@ static nilu_status furnish(record_folder *f, const nilu_run_info *info)
     if (info->options.snapshots > 0)
         NILU_TRY(make_inner(f->nl, f->path, "snapshots"));
     NILU_TRY(record_journal_open(f, 0));
+    NILU_TRY(io_model_keep(model, f->path));
     return write_text(f->nl, f->path, "run.yaml", &b);
 }
 
-nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_info *info, record_folder *f)
+nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_info *info, const nilu_model *model,
+                          record_folder *f)
 {
     char name[64];
     *f = (record_folder){.nl = nl, .lock = -1, .journal = -1};
@@ -229,7 +231,7 @@ nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_
     short_name(info->data, name);
     nilu_status status = out ? make_out(nl, out, &f->path) : make_next(nl, runs, name, &f->path);
     if (status == NILU_OK) {
-        status = furnish(f, info);
+        status = furnish(f, info, model);
         if (status != NILU_OK)
             unmake(f);
     }

@@ -36,8 +36,10 @@ typedef struct record_folder {
     char identity[65];
     char *settings; /* as text, kept in checkpoints */
 } record_folder;
-/* Makes a new folder, `out` or the next free name in `runs`, and writes run.yaml. Closed by record_close. */
-nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_info *info, record_folder *f);
+/* Makes a new folder, `out` or the next free name in `runs`, copies the model's file if it is made of one, and writes
+ * run.yaml. Closed by record_close. */
+nilu_status record_create(nilu *nl, const char *out, const char *runs, nilu_run_info *info, const nilu_model *model,
+                          record_folder *f);
 /* Takes the lock of a folder that is there, to go on in it. */
 nilu_status record_reopen(nilu *nl, const nilu_run_info *info, record_folder *f);
 void record_close(record_folder *f);

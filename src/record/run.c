@@ -131,7 +131,7 @@ nilu_status nilu_run_open(nilu *nl, const char *path, nilu_run **run)
     if (status == NILU_OK)
         status = name_it(r);
     if (status == NILU_OK)
-        status = nilu_model_from_text(nl, r->info.model, "run.yaml", &r->model);
+        status = io_model_read(nl, r->info.model, strlen(r->info.model), "run.yaml", path, &r->model);
     if (status == NILU_OK)
         status = record_journal_read(nl, path, &r->epoch, &r->epochs);
     if (status == NILU_OK)

@@ -44,6 +44,8 @@ static nilu_status copy_leaf(copy *c, const nilu_node *n)
     if (!t)
         return to->status;
     t->node->init = n->init;
+    t->node->begin = n->begin;
+    t->node->begin_dtype = n->begin_dtype;
     c->twin[n->id] = t->node;
     if (!n->data)
         return NILU_OK;

@@ -157,20 +157,35 @@ nilu_status nilu_step(nilu_plan *p)
     return run_outcome(p);
 }
 
+/* To an input that nothing needs; of the wrong size it is a mistake all the same. */
+static bool dropped(const nilu_plan *p, const char *name, const void *data, size_t bytes)
+{
+    for (int i = 0; i < p->nunread; i++)
+        if (strcmp(p->unread[i].name, name) == 0)
+            return data && p->unread[i].bytes == bytes;
+    return false;
+}
+
 nilu_status nilu_feed(nilu_plan *p, const char *name, const void *data, size_t bytes)
 {
     plan_feed *f = NULL;
     for (int i = 0; i < p->nfeed && !f; i++)
         if (strcmp(p->feed[i].node->name, name) == 0)
             f = &p->feed[i];
+    if (!f && dropped(p, name, data, bytes))
+        return NILU_OK;
     if (!f) {
         const char *names[16];
         size_t n = 0;
+        for (int i = 0; i < p->nunread; i++)
+            if (strcmp(p->unread[i].name, name) == 0)
+                return base_fail(p->nl, NILU_E_SHAPE, N_("%s: takes %zu bytes, but was fed %zu bytes"), name, p->unread[i].bytes,
+                                 data ? bytes : 0);
         for (int i = 0; i < p->nfeed && n < COUNT(names); i++)
             names[n++] = p->feed[i].node->name;
         const char *near = base_nearest(name, names, n);
         return near ? base_fail(p->nl, NILU_E_NAME, N_("%s: the plan has no input of this name; did you mean \"%s\"?"), name, near)
-                    : base_fail(p->nl, NILU_E_NAME, N_("%s: the plan has no input of this name, or nothing that was fetched needs it"), name);
+                    : base_fail(p->nl, NILU_E_NAME, N_("%s: the plan has no input of this name"), name);
     }
     char dims[BASE_SHAPE_TEXT];
     if (!data || bytes != f->bytes)

@@ -70,7 +70,15 @@ static nilu_status all_there(const train_net *net, const nilu_graph *g)
     return NILU_OK;
 }
 
-static nilu_status build(const train_net *net, nilu_graph *g, int64_t n, nilu_plan **plan)
+static int64_t frozen_numbers(const nilu_graph *g)
+{
+    int64_t n = 0;
+    for (int i = 0; i < g->nnode; i++)
+        n += g->node[i]->frozen ? base_count(g->node[i]->out[0].shape) : 0;
+    return n;
+}
+
+static nilu_status build(train_net *net, nilu_graph *g, int64_t n, nilu_plan **plan)
 {
     nilu_tensor *x = NULL, *y = NULL, *fetch[2] = {NULL, NULL};
     NILU_TRY(add_input(net, g, n, &x));
@@ -83,6 +91,7 @@ static nilu_status build(const train_net *net, nilu_graph *g, int64_t n, nilu_pl
     }
     nilu_tensor *loss = add_loss(net, g, y, n);
     NILU_TRY(graph_report(g));
+    net->frozen = frozen_numbers(g);
     if (net->mode == TRAIN_WATCH)
         return train_watch_compile(net->watch, g, net->store, loss, plan);
     if (net->mode == TRAIN_JUDGE) {

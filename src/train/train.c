@@ -72,6 +72,7 @@ static bool announce(train_job *j)
                               .samples = j->about->count[NILU_TRAIN],
                               .validation = j->about->count[NILU_VALIDATION],
                               .params = summary.params,
+                              .trained = summary.params - j->net.frozen,
                               .seed = j->info->seed,
                               .model = j->model,
                               .plan = j->net.plan[0].plan,
@@ -293,8 +294,17 @@ static nilu_status train_new(train_job *j, texts *t, nilu_train_result *r)
     if (j->info->options.snapshots < 0)
         j->info->options.snapshots = usual_snapshots(j);
     NILU_TRY(describe(j, t));
-    NILU_TRY(record_create(j->nl, j->told->out, j->told->runs, j->info, &j->folder));
+    NILU_TRY(record_create(j->nl, j->told->out, j->told->runs, j->info, j->model, &j->folder));
     return run_job(j, r);
+}
+
+/* A model from a file, as the run will know it: the name of the copy, its hash, and the loss that its end is for. */
+static nilu_status as_kept(nilu_model *own, const nilu_data_info *data, const nilu_train_options *o)
+{
+    const char *loss;
+    NILU_TRY(train_loss(own->nl, data, o->loss ? o->loss : own->loss, &loss));
+    NILU_TRY(nn_for_loss(own, loss));
+    return io_model_for_run(own);
 }
 
 nilu_status nilu_train(nilu *nl, const nilu_model *model, nilu_data *data, const nilu_train_options *options,
@@ -318,6 +328,8 @@ nilu_status nilu_train(nilu *nl, const nilu_model *model, nilu_data *data, const
         status = nilu_model_for(nl, data, &own);
     if (status == NILU_OK && model)
         status = nn_for_pictures(model, j.about->height, j.about->width, j.about->channels, j.about->planes, &own);
+    if (status == NILU_OK && own && own->path)
+        status = as_kept(own, j.about, j.told);
     j.model = own ? own : model;
     j.at = (record_position){.last_loss = NAN, .best_loss = INFINITY};
     if (status == NILU_OK)

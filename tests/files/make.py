@@ -5,6 +5,7 @@ The numbers are those that array_of() in tests/data_readers_test.c expects: elem
 7 i - 30 as a signed integer, 7 i as an unsigned one, (7 i - 30) / 4 as a float, i % 3 == 0 as a bool; the last element of
 integers is the largest that the type has."""
 import pathlib
+import zipfile
 import numpy as np
 from numpy.lib import format as npy
 
@@ -61,3 +62,14 @@ for name, options in DIALECTS.items():
     with open(folder / name, "w", encoding=options.pop("encoding"), newline="") as f:
         rows = [[c.replace(".", comma) if i in (2, 3) else c for i, c in enumerate(r)] for r in TABLE]
         csv.writer(f, **options).writerows(rows)
+
+# Archives: stored, packed, and with the sizes in 64 bits that members of unknown length get.
+NPZ = FOLDER.parent / "npz"
+NPZ.mkdir(exist_ok=True)
+arrays = {"x": (np.arange(600) / np.float32(7)).astype("f4").reshape(200, 3), "layer/y": np.arange(200) % 3, "none": np.zeros((0, 2), "f8")}
+np.savez(NPZ / "stored.npz", **arrays)
+np.savez_compressed(NPZ / "packed.npz", **arrays)
+with zipfile.ZipFile(NPZ / "wide.npz", "w") as z:
+    for name, a in arrays.items():
+        with z.open(name + ".npy", "w", force_zip64=True) as f:
+            npy.write_array(f, a)
