@@ -362,7 +362,7 @@ static const char *precision_name(int i)
 
 static const char *const story[] = {
     N_("DATA is a set that comes with nilu or was brought by nilu data get (digits, mnist), a folder of IDX files, a table (CSV, "
-       "TSV, also with .gz), or arrays of NumPy's (.npy, .npz). What is not said is found out: the delimiter, the header, types of "
+       "TSV, also with .gz), or a NumPy array (.npy). What is not said is found out: the delimiter, the header, types of "
        "columns, whether classes or numbers are to be predicted, the network's size, how long to train. What was decided is told."),
     N_("A run folder keeps the settings, a line an epoch, the weights and checkpoints. Ctrl-C or SIGTERM ends a training so that "
        "--resume continues it to the very same bits; a second Ctrl-C ends it at once, and the last checkpoint holds."),
