@@ -29,11 +29,11 @@ has() {
     cat out err | grep -qF -e "$1"
     ok $? "  ... says \"$1\""
 }
-refuses() { # text, command…: one line on stderr
+refuses() { # text, command…: one line on stderr, behind what was said of the data
     text=$1
     shift
     "$@" >out 2>err
-    [ $? -ne 0 ] && [ "$(wc -l <err)" -eq 1 ] && grep -qF -e "$text" err
+    [ $? -ne 0 ] && [ "$(grep -c '^nilu: ' err)" -eq 1 ] && tail -n 1 err | grep -qF -e "$text"
     ok $? "refused: $text"
 }
 weights() {
@@ -57,7 +57,7 @@ for command in eval health; do
 done
 try "predict" "$nilu" predict tuned table.csv --format csv
 mv own.onnx.moved own.onnx
-try "blame" "$nilu" blame tuned
+try "blame" "$nilu" blame tuned --sample train:3
 try "explain" "$nilu" explain tuned
 try "trace" "$nilu" trace tuned --out trace.html
 try "plan" "$nilu" plan own.onnx --data table.csv
@@ -126,7 +126,7 @@ refuses "wants samples of [3] (-1: any), but those of the data are [2]" "$nilu" 
 awk -F, -v OFS=, 'NR > 1 && NR % 5 == 0 { $4 = "never" } 1' table.csv >more.csv
 refuses "gives 3 numbers for each sample, but the data want 4" "$nilu" train more.csv --model own.onnx --no-run
 cp -r tuned bent
-printf x >>bent/network/own.onnx
+cp again.onnx bent/network/own.onnx
 refuses "is not the file that the model was made of" "$nilu" eval bent
 rm bent/network/own.onnx
 refuses "bent/network/own.onnx" "$nilu" eval bent
