@@ -303,8 +303,10 @@ static nilu_status learning(onnx_site *s, T x, double momentum, double epsilon)
         return graph_report(s->b->g);
     for (int i = 0; i < 2; i++) {
         T running = onnx_t(s, 3 + i), fresh = nilu_output(now, i);
+        T next = nilu_add(running, nilu_scale(nilu_sub(fresh, running), 1 - momentum));
         if (running && running->node->op == &graph_op_param && !running->node->assigned)
-            nilu_assign(running, nilu_add(running, nilu_scale(nilu_sub(fresh, running), 1 - momentum)));
+            nilu_assign(running, next);
+        NILU_TRY(onnx_put(s, 1 + i, next));
     }
     return onnx_put(s, 0, nilu_batch_norm(x, now, nilu_output(now, 1), onnx_t(s, 1), onnx_t(s, 2), epsilon));
 }
@@ -328,6 +330,8 @@ static nilu_status build_BatchNormalization(onnx_site *s)
         if (s->b->wish->training && (training || model->train_norms) && !nn_frozen(model, s->in[3]->name))
             return learning(s, x, momentum, epsilon);
         training = false; /* as it answers */
+        NILU_TRY(onnx_put(s, 1, mean));
+        NILU_TRY(onnx_put(s, 2, var));
     }
     if (training) {
         T m = nilu_mean(x, axes, false), v = nilu_mean(nilu_square(nilu_sub(x, per_channel(m, rank))), axes, false);
