@@ -181,7 +181,7 @@ static nilu_status check(nilu_npz *z, const list *l)
 
 static nilu_status read_list(nilu_npz *z)
 {
-    list l;
+    list l = {0};
     NILU_TRY(find_list(z, &l));
     z->member = base_calloc(z->nl, (size_t)l.count + 1, sizeof *z->member);
     unsigned char *bytes = base_alloc(z->nl, (size_t)l.bytes + 1);
