@@ -232,7 +232,7 @@ test "$(wc -l <both.csv)" -eq 154
 ok $? "  ... under one heading"
 try "export as ONNX" "$nilu" export things --onnx things.onnx --safetensors things.safetensors
 try "what was exported runs" sh -c "'$nilu' run things.onnx --input x=nothing.npy; test \$? -eq 3"
-refuses 2 "--onnx FILE or --safetensors FILE" "$nilu" export things
+refuses 2 "--onnx FILE, --safetensors FILE or --npz FILE" "$nilu" export things
 refuses 3 "is no run" "$nilu" export pictures --onnx never.onnx
 net=$source/tests/golden/onnx
 try "run a model of PyTorch's" "$nilu" run "$net/classifier.onnx" --input "x=$net/x.npy" -i "t=$net/t.npy" --output outputs
