@@ -474,8 +474,8 @@ static const cli_example examples[] = {
     {"nilu train mnist --hidden 512,512 --epochs 10 --schedule onecycle", N_("a larger network, for longer")},
     {"nilu train mnist --layers \"512 relu, dropout 0.2, 512 relu\" --optimizer adamw", N_("layers in words")},
     {"nilu train flowers --size 64 --model resnet.yaml --augment \"flip, crop 4\"", N_("pictures in a folder for each class, changed in each epoch")},
-    {"nilu train mnist --model lenet5", N_("a network that comes with nilu")},
     {"nilu train photos --model resnet18.onnx --freeze \"*, !fc\"", N_("the head alone of a net from elsewhere")},
+    {"nilu train mnist --model lenet5", N_("a network that comes with nilu")},
     {"nilu train --resume runs/mnist-1", N_("go on after an interruption")},
     {0},
 };
