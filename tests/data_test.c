@@ -360,7 +360,7 @@ static void hostile_tables(void **state)
                  "bad.csv:11: column \"a\" holds \"oops\" here, but numbers in 9 rows"},
                 {"a,b\n1e200,x\n-1e200,y\n3,x\n4,y\n", NILU_E_DATA, "too large to be squared"},
                 {"\x89PNG\r\n\x1a\n", NILU_E_FILE_CORRUPT, "bad.csv: is a damaged PNG file"},
-                {"PK\x03\x04zip", NILU_E_UNSUPPORTED, "is a zip archive"}};
+                {"PK\x03\x04zip", NILU_E_FILE_CORRUPT, "this is no sound NPZ file"}};
     nilu *nl = *state;
     for (size_t i = 0; i < COUNT(rows); i++)
         refused(nl, files_text("bad.csv", rows[i].text), NULL, rows[i].status, rows[i].error);
