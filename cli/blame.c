@@ -26,15 +26,28 @@ double cli_in_value(const cli_blame *b, double value)
     return cli_in_units(b, value) + (mean ? mean[b->file.verdict.accused] : 0);
 }
 
+/* "conv1[3](5, 12)": a channel at a place of its map; "fc1[3]". */
+static const char *map_place(const char *name, const int64_t map[3], int64_t index, char out[CLI_PLACE])
+{
+    const int64_t area = map[1] * map[2], at = index % area;
+    if (area == 1)
+        snprintf(out, CLI_PLACE, "%.40s[%lld]", name, (long long)index);
+    else
+        snprintf(out, CLI_PLACE, "%.40s[%d](%d, %d)", name, (int)(index / area), (int)(at / map[2]), (int)(at % map[2]));
+    return out;
+}
+
 const char *cli_place(const cli_blame *b, int layer, int64_t index, char out[CLI_PLACE])
 {
     const nilu_data_info *set = b->k.info->set;
     char clean[64];
     int channel;
     int64_t pixel = set->height && layer < 0 ? report_pixel(set, index, &channel) : 0;
-    if (layer >= 0)
-        snprintf(out, CLI_PLACE, "%.40s[%lld]", b->file.stop[layer].name, (long long)index);
-    else if (set->height && index < set->features)
+    if (layer >= 0) {
+        const nilu_stop *s = &b->file.stop[layer];
+        return map_place(s->name, (int64_t[3]){s->filters, s->window ? s->window->map[0] : 1, s->window ? s->window->map[1] : 1}, index, out);
+    }
+    if (set->height && index < set->features)
         snprintf(out, CLI_PLACE, "(%lld, %lld)", (long long)(pixel / set->width), (long long)(pixel % set->width));
     else if (set->feature_names && index < set->features)
         snprintf(out, CLI_PLACE, "%s", cli_clean(set->feature_names[index], clean, sizeof clean));
@@ -43,14 +56,37 @@ const char *cli_place(const cli_blame *b, int layer, int64_t index, char out[CLI
     return out;
 }
 
+/* A neuron; a channel, which is a whole map. */
+const char *cli_suspect_place(const cli_blame *b, const nilu_suspect *s, char out[CLI_PLACE])
+{
+    if (s->places == 1)
+        return cli_place(b, s->layer, s->neuron, out);
+    snprintf(out, CLI_PLACE, "%.40s[%lld]", b->file.stop[s->layer].name, (long long)s->neuron);
+    return out;
+}
+
+/* "fc1[3] > fc2[5]"; of a filter the channel that it reads and the tap, counted from the middle: "conv1[3](-1, +1) > conv2[5]". */
 const char *cli_weight_place(const cli_blame *b, const nilu_suspect *s, char out[2 * CLI_PLACE])
 {
     char from[CLI_PLACE], to[CLI_PLACE];
-    int reads = b->file.stop[s->layer].reads;
-    if (reads >= -1)
-        cli_place(b, reads, s->from, from);
+    const nilu_stop *stop = &b->file.stop[s->layer];
+    const char *name = stop->reads >= 0 ? b->file.stop[stop->reads].name : stop->reads == -1 ? "x" : "";
+    const nilu_window *w = stop->window;
+    if (w) {
+        const int64_t area = w->kernel[0] * w->kernel[1], each = w->channels / w->groups, k = s->from % area;
+        const int64_t channel = s->neuron / (stop->filters / w->groups) * each + s->from / area;
+        const int row = (int)(k / w->kernel[1] - (w->kernel[0] - 1) / 2), column = (int)(k % w->kernel[1] - (w->kernel[1] - 1) / 2);
+        if (stop->reads == -1 && w->channels == 1)
+            snprintf(from, sizeof from, "%.40s(%+d, %+d)", name, row, column);
+        else
+            snprintf(from, sizeof from, "%.40s[%lld](%+d, %+d)", name, (long long)channel, row, column);
+        snprintf(out, 2 * CLI_PLACE, "%.90s > %.40s[%lld]", from, stop->name, (long long)s->neuron);
+        return out;
+    }
+    if (stop->reads == -1)
+        cli_place(b, -1, s->from, from);
     else
-        snprintf(from, sizeof from, "[%lld]", (long long)s->from);
+        map_place(name, stop->map, s->from, from);
     snprintf(out, 2 * CLI_PLACE, "%.90s > %.90s", from, cli_place(b, s->layer, s->neuron, to));
     return out;
 }
@@ -108,6 +144,8 @@ static void tickets(const cli_blame *b)
     for (int i = f->stops - 1; i >= 0; i--) {
         for (int k = 0; k < f->stop[i].neurons; k++)
             ticket(b, "neuron", &f->stop[i].neuron[k], k + 1, f->stop[i].residual);
+        for (int k = 0; k < f->stop[i].channels; k++)
+            ticket(b, "channel", &f->stop[i].channel[k], k + 1, f->stop[i].residual);
         for (int k = 0; k < f->stop[i].weights; k++)
             ticket(b, "weight", &f->stop[i].weight[k], k + 1, f->stop[i].residual);
     }
@@ -121,7 +159,7 @@ static json_t *suspect_json(const cli_blame *b, const nilu_suspect *s)
 {
     char place[2 * CLI_PLACE], answer[CLI_PLACE];
     const char *where = s->layer < 0  ? cli_part_place(b, s, place)
-                        : s->from < 0 ? cli_place(b, s->layer, s->neuron, place)
+                        : s->from < 0 ? cli_suspect_place(b, s, place)
                                       : cli_weight_place(b, s, place);
     json_t *o = json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s}", "place", where, "neuron",
                           (json_int_t)s->neuron, "value", s->value, "mended", s->mended, "ticket", s->ticket, "amount",
@@ -129,6 +167,8 @@ static json_t *suspect_json(const cli_blame *b, const nilu_suspect *s)
                           cli_answer(b, s->said, b->file.verdict.gap + s->measured, answer));
     if (o && s->from >= 0)
         cli_merge(o, json_pack("{s:I, s:f}", "from", (json_int_t)s->from, "over_reaction", s->over));
+    if (o && s->places > 1)
+        cli_merge(o, json_pack("{s:I}", "places", (json_int_t)s->places));
     return o;
 }
 
@@ -145,10 +185,14 @@ static json_t *stops_json(const cli_blame *b)
     json_t *list = json_array();
     for (int i = b->file.stops - 1; list && i >= 0; i--) {
         const nilu_stop *s = &b->file.stop[i];
-        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:o, s:o}", "layer", s->name, "tickets", s->tickets,
-                                              "biases", s->biases, "residual", s->residual, "neurons",
-                                              suspects_json(b, s->neurons, s->neuron), "weights",
-                                              suspects_json(b, s->weights, s->weight)));
+        json_t *o = json_pack("{s:s, s:f, s:f, s:f, s:f, s:o, s:o}", "layer", s->name, "tickets", s->tickets,
+                              "biases", s->biases, "roads", s->roads, "residual", s->residual, "neurons",
+                              suspects_json(b, s->neurons, s->neuron), "weights",
+                              suspects_json(b, s->weights, s->weight));
+        if (s->window)
+            cli_merge(o, json_pack("{s:o, s:[I, I, I]}", "channels", suspects_json(b, s->channels, s->channel), "map",
+                                   (json_int_t)s->filters, (json_int_t)s->window->map[0], (json_int_t)s->window->map[1]));
+        json_array_append_new(list, o);
     }
     return list;
 }
@@ -440,10 +484,11 @@ static const cli_field fields[] = {
     {"result", "gap", "number",
      N_("logit of the accused class minus its rival's; of numbers the answer, scaled as in training")},
     {"result", "stops", "objects",
-     N_("a layer each, the last one first: layer, tickets + biases + residual = gap, neurons and weights that were "
+     N_("a layer each, the last one first: layer, tickets + biases + roads + residual = gap, neurons and weights that were "
         "tried, worst first: place, neuron, from, value, mended, ticket (input x error), amount (value x ticket), "
         "over_reaction (deviations), predicted and measured change of the gap when mended, off: when set to 0, answer: "
-        "when mended")},
+        "when mended; of a convolution also channels (whole maps) and map (channels, rows, columns), neuron of a weight is "
+        "its filter, from its tap, and places says how many share it")},
     {"result", "inputs", "objects", N_("windows or columns of the sample that were tried, likewise")},
     {"result", "restore", "numbers", N_("fewest features found whose restoring to the mean changes the answer")},
     {"result", "restored_gap", "number", N_("the gap then")},

@@ -144,29 +144,36 @@ static void scene(teller *t)
         own, other, shown_gap(b));
 }
 
-static void neurons(teller *t, int layer)
+static void suspects(teller *t, const char *title, int n, const nilu_suspect *s)
 {
-    const nilu_stop *s = &t->b->file.stop[layer];
     char place[CLI_PLACE];
+    if (!n)
+        return;
     begin(t, "lrrrrrl");
-    cell(t, "%s", _(N_("neuron")));
+    cell(t, "%s", title);
     cell(t, "%s", _(N_("output")));
     cell(t, "%s", _(N_("usual")));
     cell(t, "%s", _(N_("predicted")));
     cell(t, "%s", _(N_("measured")));
     cell(t, "%s", _(N_("switched off")));
     cell(t, "%s", _(N_("answer then")));
-    for (int k = 0; k < s->neurons && k < t->b->top; k++) {
-        const nilu_suspect *n = &s->neuron[k];
-        cell(t, "%s", cli_place(t->b, layer, n->neuron, place));
-        cell(t, "%.4f", n->value);
-        cell(t, "%.4f", n->mended);
-        change(t, n->predicted);
-        change(t, n->measured);
-        change(t, n->off);
-        answer_then(t, n);
+    for (int k = 0; k < n && k < t->b->top; k++) {
+        cell(t, "%s", cli_suspect_place(t->b, &s[k], place));
+        cell(t, "%.4f", s[k].value);
+        cell(t, "%.4f", s[k].mended);
+        change(t, s[k].predicted);
+        change(t, s[k].measured);
+        change(t, s[k].off);
+        answer_then(t, &s[k]);
     }
     end(t);
+}
+
+static void neurons(teller *t, int layer)
+{
+    const nilu_stop *s = &t->b->file.stop[layer];
+    suspects(t, _(N_("channel")), s->channels, s->channel);
+    suspects(t, _(N_("neuron")), s->neurons, s->neuron);
 }
 
 static void hidden(teller *t)
@@ -193,11 +200,26 @@ static void hidden(teller *t)
             f->judged, f->agreement);
 }
 
+/* Where of its map a filter's weight did most. */
+static void most_at(teller *t, const nilu_suspect *s)
+{
+    const nilu_window *w = t->b->file.stop[s->layer].window;
+    if (w)
+        cell(t, "(%lld, %lld)", (long long)(s->place / w->map[1]), (long long)(s->place % w->map[1]));
+    else
+        cell(t, "%s", "");
+}
+
 static void weight_rows(teller *t, int n, const nilu_suspect *s, bool common)
 {
     char place[2 * CLI_PLACE];
-    begin(t, "lrrrrrrl");
+    bool shared = false;
+    for (int k = 0; k < n && !common; k++)
+        shared |= s[k].places > 1;
+    begin(t, shared ? "lrrrrrrrl" : "lrrrrrrl");
     cell(t, "%s", _(N_("weight")));
+    if (shared)
+        cell(t, "%s", _(N_("most at")));
     cell(t, "%s", _(N_("value")));
     cell(t, "%s", _(N_("over-reaction")));
     cell(t, "%s", _(N_("mended to")));
@@ -207,6 +229,8 @@ static void weight_rows(teller *t, int n, const nilu_suspect *s, bool common)
     cell(t, "%s", common ? _(N_("set right")) : _(N_("answer then")));
     for (int k = 0; k < n; k++) {
         cell(t, "%s", cli_weight_place(t->b, &s[k], place));
+        if (shared)
+            most_at(t, &s[k]);
         cell(t, "%.4f", s[k].value);
         cell(t, "%.1f", s[k].over);
         cell(t, "%.4f", s[k].mended);
@@ -224,11 +248,19 @@ static void weight_rows(teller *t, int n, const nilu_suspect *s, bool common)
 static void weights(teller *t)
 {
     const nilu_case_file *f = &t->b->file;
+    bool shared = false;
     heading(t, _(N_("Weights that over-reacted")));
     say(t, "%s",
         _(N_("Over-reaction is the distance from the mean weight of the layer in deviations; beyond 2 a weight is "
              "mended to that edge, "
              "else to the mean.")));
+    for (int i = 0; i < f->stops; i++)
+        shared |= f->stop[i].window != NULL;
+    if (shared)
+        say(t, "%s",
+            _(N_("A filter's weight is used at every place of its map: predicted and measured are for all of them at once, "
+                 "\"most at\" is the place where input × error is largest. Its tap is counted from the middle: rows down, columns to the "
+                 "right.")));
     for (int i = f->stops - 1; i >= 0; i--)
         if (f->stop[i].weights)
             weight_rows(t, f->stop[i].weights < t->b->top ? f->stop[i].weights : (int)t->b->top, f->stop[i].weight,
@@ -295,18 +327,22 @@ static void stops(teller *t)
     const nilu_case_file *f = &t->b->file;
     char place[2 * CLI_PLACE];
     heading(t, _(N_("Tickets, one a stop")));
-    static const char *const titles[] = {N_("layer"),  N_("neuron"),    N_("weight"),      N_("amount"),
-                                         N_("over"),   N_("measured"),  N_("answer then"), N_("weights"),
-                                         N_("biases"), N_("remainder"), N_("residual")};
-    begin(t, "lllrrrlrrrr");
+    static const char *const titles[] = {N_("layer"),       N_("neuron"),  N_("weight"), N_("amount"),          N_("over"),      N_("measured"),
+                                         N_("answer then"), N_("weights"), N_("biases"), N_("other roads"), N_("remainder"), N_("residual")};
+    bool roads = false;
+    for (int i = 0; i < f->stops; i++)
+        roads |= f->stop[i].roads < 0 || f->stop[i].roads > 0;
+    begin(t, roads ? "lllrrrlrrrrr" : "lllrrrlrrrr");
     for (size_t i = 0; i < COUNT(titles); i++)
-        cell(t, "%s", _(titles[i]));
+        if (roads || i != 9)
+            cell(t, "%s", _(titles[i]));
     for (int i = f->stops - 1; i >= 0; i--) {
         const nilu_stop *s = &f->stop[i];
         const nilu_suspect none = {.said = f->verdict.rival < 0 ? -1 : f->verdict.accused},
                            *w = s->weights ? &s->weight[0] : &none;
         double tickets = printed(t->b, cli_in_units(t->b, s->tickets)),
-               biases = printed(t->b, cli_in_units(t->b, s->biases));
+               biases = printed(t->b, cli_in_units(t->b, s->biases)),
+               other = printed(t->b, cli_in_units(t->b, s->roads));
         int d = decimals(t->b);
         cell(t, "%s", s->name);
         cell(t, "%s", s->neurons ? cli_place(t->b, i, s->neuron[0].neuron, place) : "");
@@ -317,7 +353,9 @@ static void stops(teller *t)
         answer_then(t, w);
         cell(t, "%.*f", d, tickets);
         cell(t, "%.*f", d, biases);
-        cell(t, "%.*f", d, printed(t->b, shown_gap(t->b) - tickets - biases));
+        if (roads)
+            cell(t, "%.*f", d, other);
+        cell(t, "%.*f", d, printed(t->b, shown_gap(t->b) - tickets - biases - other));
         cell(t, "%.1e", cli_in_units(t->b, s->residual));
     }
     end(t);
@@ -326,6 +364,10 @@ static void stops(teller *t)
              "did. In every line "
              "weights + biases (from this layer on) + remainder = %.*f; residual is the remainder before rounding.")),
         decimals(t->b), shown_gap(t->b));
+    if (roads)
+        say(t, "%s",
+            _(N_("Other roads lead past a layer, as a skip does: what goes along them × its error there. They are one more "
+                 "summand of their line.")));
 }
 
 /* ---- pictures: input, heat, both */

@@ -367,6 +367,7 @@ nilu_status cli_casefile(const cli_blame *b, struct report *page);
 /* Of output `index` of layer `layer`, input `index` of its weights; of the sample (-1) a column's name or a pixel's place. */
 #define CLI_PLACE 96
 const char *cli_place(const cli_blame *b, int layer, int64_t index, char out[CLI_PLACE]);
+const char *cli_suspect_place(const cli_blame *b, const nilu_suspect *s, char out[CLI_PLACE]);
 const char *cli_weight_place(const cli_blame *b, const nilu_suspect *s, char out[2 * CLI_PLACE]);
 /* The sample's windows and columns: where they are. */
 const char *cli_part_place(const cli_blame *b, const nilu_suspect *s, char out[CLI_PLACE]);

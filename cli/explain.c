@@ -48,6 +48,18 @@ static nilu_status find_layer(cli_case *k, const char *name, int *layer)
     return cli_fail(k->c, NILU_E_NAME, _(N_("%s: there is no layer %s; did you mean %s?")), k->info->about->path, name, near ? near : names[0]);
 }
 
+/* Of a convolution, whose corners say little; else the first. */
+static int64_t largest_error(nilu_scene *scene, int layer, nilu_start start)
+{
+    nilu_layer_view l;
+    int64_t best = 0;
+    if (!nilu_scene_layer(scene, layer, start, &l))
+        return 0;
+    for (int64_t j = 1; j < l.out && l.window; j++)
+        best = fabs(l.delta[j]) > fabs(l.delta[best]) ? j : best;
+    return best;
+}
+
 static nilu_status open_subject(subject *u, const char *folder)
 {
     const struct explain *s = u->s;
@@ -58,8 +70,8 @@ static nilu_status open_subject(subject *u, const char *folder)
     NILU_TRY(cli_case_look(&u->k, &s->sampling));
     nilu_scene *scene = u->k.info->scene;
     nilu_scene_verdict(scene, &v);
-    int64_t neuron = s->neuron != CLI_UNSET ? s->neuron : layer == nilu_scene_layers(scene) - 1 ? v.accused : 0;
     nilu_start start = strcmp(s->start, "gap") == 0 ? NILU_FROM_GAP : NILU_FROM_LOSS;
+    int64_t neuron = s->neuron != CLI_UNSET ? s->neuron : layer == nilu_scene_layers(scene) - 1 ? v.accused : largest_error(scene, layer, start);
     NILU_TRY(nilu_explain(scene, layer, neuron, start, (int)s->terms, &u->e));
     u->names = (report_names){scene, u->k.sample.set};
     if (start == NILU_FROM_LOSS) {
@@ -73,6 +85,13 @@ static nilu_status open_subject(subject *u, const char *folder)
 static const char *whom(const subject *u, char out[256])
 {
     const nilu_explanation *e = &u->e;
+    if (e->window) {
+        snprintf(out, 256, e->start == NILU_FROM_GAP ? _(N_("%s, channel %lld at (%lld, %lld), which is neuron %lld; a filter of %lld taps (%s); the way back starts at the gap"))
+                                                     : _(N_("%s, channel %lld at (%lld, %lld), which is neuron %lld; a filter of %lld taps (%s); the way back starts at the loss")),
+                 e->name, (long long)e->filter, (long long)(e->place / e->window->map[1]), (long long)(e->place % e->window->map[1]),
+                 (long long)e->neuron, (long long)e->in, *e->activation ? e->activation : _(N_("no activation")));
+        return out;
+    }
     snprintf(out, 256, e->start == NILU_FROM_GAP ? _(N_("%s, neuron %lld of %lld, with %lld inputs (%s); the way back starts at the gap"))
                                                  : _(N_("%s, neuron %lld of %lld, with %lld inputs (%s); the way back starts at the loss")),
              e->name, (long long)e->neuron, (long long)e->out, (long long)e->in, *e->activation ? e->activation : _(N_("no activation")));
@@ -251,7 +270,7 @@ static const cli_operand operands[] = {
 #define AT(field) offsetof(struct explain, field)
 static const cli_option options[] = {
     {"layer", 'l', "LAYER", CLI_WORD, AT(layer), N_("the layer, as in fc1"), .usual = N_("the last"), .group = N_("Neuron")},
-    {"neuron", 'n', "N", CLI_WHOLE, AT(neuron), N_("the neuron; 0 is the first"), .usual = N_("of the last layer what was said, else 0"), .low = 0, .high = 1e12},
+    {"neuron", 'n', "N", CLI_WHOLE, AT(neuron), N_("the neuron; 0 is the first; a convolution's are counted channel by channel, each row by row"), .usual = N_("of the last layer what was said, of a convolution the one with the largest error, else 0"), .low = 0, .high = 1e12},
     {"start", 0, "WHERE", CLI_CHOICE, AT(start), N_("where the way back starts: the loss, or the gap between what was said and what it should have been"), "loss", .choice = cli_start_name},
     CLI_SAMPLING_ROWS(struct explain),
     {"terms", 't', "N", CLI_WHOLE, AT(terms), N_("terms of each sum that are shown, the largest first"), "6", .group = N_("Output"), .low = 1, .high = NILU_TERMS},

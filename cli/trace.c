@@ -1,6 +1,8 @@
 /* `nilu trace`: the relay. What each layer handed on, what came back, and the journey of the error through the plan. */
 #include "cli.h"
 
+#include <math.h>
+
 #include <string.h>
 
 #include "report/sheet.h"
@@ -88,6 +90,39 @@ static nilu_status back_table(const relay *t)
     return cli_table_print(&table, &t->c->out, 2);
 }
 
+static double norm(const double *v, int64_t n, int64_t stride)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += v[i * stride] * v[i * stride];
+    return sqrt(sum);
+}
+
+/* Every channel of a convolution. */
+static nilu_status channel_table(const relay *t, const nilu_layer_view *l)
+{
+    cli_table table = cli_table_new(t->c->nl, "rrrrrrr");
+    const char *heads[] = {_(N_("channel")), "|z|", "|a|", _(N_("open")), _(N_("received")), _(N_("error")), "|dW|"};
+    char headline[256];
+    for (size_t k = 0; k < COUNT(heads); k++)
+        cli_cell(&table, "%s", heads[k]);
+    for (int64_t f = 0; f < l->filters; f++) {
+        const int64_t at = f * l->places;
+        long long open = 0;
+        for (int64_t p = 0; p < l->places; p++)
+            open += l->slope[at + p] < 0 || l->slope[at + p] > 0;
+        cli_cell(&table, "%lld", (long long)f);
+        cli_cell(&table, "%#.5g", norm(l->z + at, l->places, 1));
+        cli_cell(&table, "%#.5g", norm(l->a + at, l->places, 1));
+        cli_cell(&table, "%lld", open);
+        cli_cell(&table, "%#.5g", norm(l->received + at, l->places, 1));
+        cli_cell(&table, "%#.5g", norm(l->delta + at, l->places, 1));
+        cli_cell(&table, "%#.5g", norm(l->gradient + f, l->taps, l->filters));
+    }
+    printf("%s\n\n", cli_case_headline(&t->k, headline));
+    return cli_table_print(&table, &t->c->out, 2);
+}
+
 /* Every neuron of one layer. */
 static nilu_status layer_table(const relay *t)
 {
@@ -98,6 +133,8 @@ static nilu_status layer_table(const relay *t)
         i++;
     if (!nilu_relay_of(t->journey.scene, i, t->journey.start, &r))
         return cli_fail(t->c, NILU_E_NAME, _(N_("%s: there is no layer %s")), t->k.info->about->path, t->s->layer);
+    if (l.window)
+        return channel_table(t, &l);
     cli_table table = cli_table_new(t->c->nl, "rrrrrrr");
     const char *heads[] = {_(N_("neuron")), "z", "a", "f'(z)", _(N_("received")), _(N_("error")), "|dW|"};
     for (size_t k = 0; k < COUNT(heads); k++)

@@ -1061,13 +1061,27 @@ NILU_API void nilu_scene_verdict(const nilu_scene *scene, nilu_verdict *out);
 /* The error that arrives at the sample itself: d loss / dx or d gap / dx, [features]. */
 NILU_API const double *nilu_scene_error(const nilu_scene *scene, nilu_start start);
 
+/* How the filters of a convolution slide over what they read: {rows, columns}; of lines the rows are 1. */
+typedef struct nilu_window {
+    int64_t channels, groups;
+    int64_t size[2], map[2];              /* of what is read, of what is made of it */
+    int64_t kernel[2], stride[2], dilation[2], padding[2];
+} nilu_window;
+
 /* One layer's part: z = x . weight + bias, a = f(z); and the way back, a neuron's four steps: received, filtered by f'(z) to
- * delta, weight gradient x . delta, passed on delta . weight^T. Owned by the scene, valid until its next call. */
+ * delta, weight gradient x . delta, passed on delta . weight^T. Owned by the scene, valid until its next call.
+ * A convolution's neuron is a channel at a place of its map, number filter * places + place; all places of a channel share the
+ * `taps` weights of its filter, so a weight's gradient is the sum over the places. Where a batch norm with running statistics
+ * follows, f is the norm and what is behind it. */
 typedef struct nilu_layer_view {
     const char *name, *activation;        /* "fc1"; the op's name, "" if there is none */
     int64_t in, out;
+    int64_t taps, filters, places;        /* dense: in, out, 1; out = filters * places */
+    const nilu_window *window;            /* NULL: dense */
+    bool normed;                          /* f begins with a norm */
     const char *weight_name, *bias_name;  /* in the store; bias_name "" where there is none */
-    const double *weight, *bias;          /* [in, out]; [out] or NULL */
+    const double *weight, *bias;          /* [taps, filters]; [filters] or NULL */
+    const double *gradient;               /* [taps, filters] of a convolution's weights; NULL: dense, x . delta */
     const double *x, *z, *a;              /* [in], [out], [out] */
     const double *slope;                  /* f'(z) [out]; relu's is 0 at z = 0 */
     const double *received, *delta;       /* [out]: the error at a from everyone who read it, the error at z */
@@ -1076,9 +1090,13 @@ typedef struct nilu_layer_view {
 NILU_API int nilu_scene_layers(const nilu_scene *scene);
 /* Layer i in the order of the forward pass; false if there is none. */
 NILU_API bool nilu_scene_layer(nilu_scene *scene, int i, nilu_start start, nilu_layer_view *out);
+/* Which of the layer's inputs tap `tap` of filter `filter` reads at place `place`; -1: none, but the zeros around a picture.
+ * Of a dense layer it is the tap. */
+NILU_API int64_t nilu_layer_input(const nilu_layer_view *layer, int64_t tap, int64_t filter, int64_t place);
 
-/* Do the parts add up? For a net of linear layers and functions with f(cz) = c f(z) for c > 0 (relu and its kin)
- * gap = sum of x . d gap/dx  +  sum of bias . d gap/d bias exactly; for others `residual` says how much is missing. */
+/* Do the parts add up? For a net of linear layers, pools, norms by running statistics and functions with f(cz) = c f(z) for
+ * c > 0 (relu and its kin) gap = sum of x . d gap/dx  +  sum of what is added . its error exactly, where biases and the shifts
+ * of norms are what is added; for others `residual` says how much is missing. */
 typedef struct nilu_conservation {
     double gap, inputs, biases, residual;
 } nilu_conservation;
@@ -1088,9 +1106,11 @@ NILU_API void nilu_scene_conservation(const nilu_scene *scene, nilu_conservation
  * function, its own gradient, what it passes on. Long sums show their largest terms: the rest is total - sum of the terms. */
 #define NILU_TERMS 32
 typedef struct nilu_term {
-    int layer;                /* the layer that the other end belongs to; -1: the sample */
-    int64_t index;            /* its neuron, or the sample's feature */
+    int layer;                /* the layer that the other end belongs to; -1: the sample; -2: something worked out from several */
+    int64_t index;            /* its neuron, or the sample's feature; of -2 as place */
     int64_t place;            /* which of the layer's inputs, or of the reader's neurons, it is */
+    int64_t tap;              /* which of the neuron's weights */
+    double all;               /* of `own`: the gradient of this weight, over all places that share it */
     double left, right, product;
 } nilu_term;
 typedef struct nilu_terms {
@@ -1104,8 +1124,10 @@ typedef struct nilu_explanation {
     nilu_start start;
     int layer;
     const char *name, *activation; /* as in nilu_layer_view */
-    int64_t neuron, in, out;
-    bool biased;
+    int64_t neuron, in, out;       /* in: of a convolution's neuron the taps of its filter */
+    int64_t filter, place, outside; /* as in nilu_layer_view; taps that lie outside the picture, where 0 is read */
+    const nilu_window *window;     /* NULL: dense */
+    bool biased, normed;
     double bias, z, a, slope, received, delta;
     nilu_terms said;    /* x * weight; with the bias, z */
     nilu_terms heard;   /* delta of who read it * weight; the total is what came back through weights */
@@ -1138,9 +1160,11 @@ NILU_API double nilu_lesson_rate(const nilu_lesson *lesson); /* learning rate of
 typedef struct nilu_relay {
     const char *name, *activation;
     int64_t in, out, open;                 /* open: neurons whose slope is not 0 */
+    int64_t filters;                       /* as in nilu_layer_view */
+    const nilu_window *window;
     double x, z, a, slope;                 /* slope: mean of f'(z) */
     double received, delta, passed;
-    double weight_gradient, bias_gradient; /* |x| |delta|, which is exact for one sample; |delta|, 0 without bias */
+    double weight_gradient, bias_gradient; /* of a matrix |x| |delta|, which is exact for one sample; 0 without bias */
 } nilu_relay;
 /* Layer `layer` of the sample that the scene shows; false if there is none. Texts are the scene's. */
 NILU_API bool nilu_relay_of(nilu_scene *scene, int layer, nilu_start start, nilu_relay *out);
@@ -1344,13 +1368,16 @@ NILU_API void nilu_acquittal_free(nilu *nl, nilu_acquittal *acquittal);
  * names suspects; what convicts is the measured change. */
 typedef struct nilu_suspect {
     int layer;                  /* as nilu_scene_layer counts them; -1: the sample */
-    int64_t neuron;             /* of the layer; of the sample: the feature, or the first one of its group or window */
-    int64_t from;               /* a weight: the input that it reads; -1: the neuron itself */
+    int64_t neuron;             /* of the layer; of the sample: the feature, or the first one of its group or window; of a
+                                   convolution's channels and weights: the filter */
+    int64_t from;               /* a weight: the input that it reads, of a filter the tap; -1: the neuron itself */
+    int64_t places;             /* 1; a weight that a filter shares out over so many places of its map, or the channel of all */
+    int64_t place;              /* where such a weight's input x error is largest */
     int side;                   /* the sample, a picture: a window of side x side pixels; else 0 */
     double value, mended;       /* what it is, and what it was mended to: a weight to the edge of its layer's usual range
-                                   (mean + or - 2 deviations; one within it to the mean), a neuron's output to its mean, a
-                                   feature to the baseline */
-    double ticket;              /* a weight: input x error = d gap / d weight; else the error received */
+                                   (mean + or - 2 deviations; one within it to the mean), a neuron's output to its mean (a
+                                   channel's at each place; here their means), a feature to the baseline */
+    double ticket;              /* a weight: input x error = d gap / d weight, the sum over its places; else the error received */
     double amount;              /* its part in the gap by the slope: value x ticket; a group's or window's is the sum */
     double over;                /* over-reaction: distance from its layer's mean weight in deviations; else 0 */
     double predicted, measured; /* change of the gap when it is mended: by the slope, and as it was run */
@@ -1361,14 +1388,19 @@ typedef struct nilu_suspect {
 
 typedef struct nilu_stop { /* a layer on the way back */
     const char *name, *activation;
-    int64_t in, out;
-    int reads;              /* the layer whose outputs are its inputs; -1: the sample; -2: something worked out from several */
+    int64_t in, out, taps, filters, places; /* as in nilu_layer_view */
+    const nilu_window *window;              /* NULL: dense */
+    int reads;              /* the layer whose outputs are its inputs, if only by way of pools; -1: the sample; -2: something
+                               worked out from several */
+    int64_t map[3];         /* the inputs are so many channels of so many rows and columns; {in, 1, 1}: they are no map */
     double tickets;         /* sum of weight x ticket over the layer's weights */
-    double biases;          /* sum of bias x error over this and all later layers */
-    double residual;        /* gap - tickets - biases: 0 for a chain of linear layers, relu and its kin */
+    double biases;          /* of what is added in this and all later layers (biases, shifts of norms): the sum of it x error */
+    double roads;           /* of what goes past this layer to later ones (a skip): the sum of it x its error on that way */
+    double residual;        /* gap - tickets - biases - roads: 0 where nothing bends but relu and its kin */
     double mean, deviation; /* of its weights */
-    int neurons, weights;
+    int neurons, weights, channels;
     const nilu_suspect *neuron, *weight; /* the worst first: by what mending was measured to do */
+    const nilu_suspect *channel;         /* of a convolution: its whole maps */
 } nilu_stop;
 
 typedef struct nilu_case_file {

@@ -81,7 +81,7 @@ static nilu_tensor *proportional(void *user, const nilu_node *n, nilu_tensor *t,
     for (int i = 0; i < r->nsite; i++) {
         if (r->site[i].a->node != n)
             continue;
-        nilu_tensor *z = r->site[i].z->node == n ? t : twin[r->site[i].z->node->id];
+        nilu_tensor *z = r->site[i].u->node == n ? t : twin[r->site[i].u->node->id];
         nilu_tensor *zero = nilu_fill(nilu_tensor_graph(t), nilu_tensor_dtype(t), NILU_SCALAR, 0);
         nilu_tensor *kept = nilu_where(nilu_ge(z, zero), nilu_shift(z, r->epsilon), nilu_shift(z, -r->epsilon));
         nilu_tensor *share = nilu_stop_gradient(nilu_div(t, kept));

@@ -57,7 +57,7 @@ static nilu_status survey(nilu_blame *b, int i)
     forensics_usual *l = &b->layer[i];
     if (!nilu_scene_layer(b->scene, i, NILU_FROM_GAP, &v))
         return NILU_OK;
-    int64_t n = v.in * v.out;
+    int64_t n = v.taps * v.filters;
     double sum = 0, squares = 0;
     for (int64_t k = 0; k < n; k++) {
         sum += v.weight[k];
@@ -66,10 +66,11 @@ static nilu_status survey(nilu_blame *b, int i)
     l->mean = sum / (double)n;
     l->deviation = sqrt(fmax(squares / (double)n - l->mean * l->mean, 1e-300));
     l->output = base_calloc(b->nl, (size_t)v.out, sizeof *l->output);
-    l->neuron = base_calloc(b->nl, (size_t)(b->options.neurons + b->options.weights) + 1, sizeof *l->neuron);
+    l->neuron = base_calloc(b->nl, (size_t)(2 * b->options.neurons + b->options.weights) + 1, sizeof *l->neuron);
     if (!l->output || !l->neuron)
         return NILU_E_NO_MEMORY;
-    l->weight = l->neuron + b->options.neurons;
+    l->channel = l->neuron + b->options.neurons;
+    l->weight = l->channel + b->options.neurons;
     return NILU_OK;
 }
 
@@ -213,6 +214,7 @@ static void suspect_neurons(nilu_blame *b, int i, const nilu_layer_view *v, doub
                            (nilu_suspect){.layer = i,
                                           .neuron = j,
                                           .from = -1,
+                                          .places = 1,
                                           .value = v->a[j],
                                           .mended = l->output[j],
                                           .ticket = v->received[j],
@@ -222,34 +224,81 @@ static void suspect_neurons(nilu_blame *b, int i, const nilu_layer_view *v, doub
     }
 }
 
-/* A weight as a suspect, without its ticket. */
-static nilu_suspect weight_suspect(const forensics_usual *l, int i, int64_t from, int64_t to, double w)
+/* Whole maps of a convolution: each place put to what it usually is. */
+static void suspect_channels(nilu_blame *b, int i, const nilu_layer_view *v, double *scores)
 {
-    double over = fabs(w - l->mean) / l->deviation, edge = l->mean + (w > l->mean ? USUAL : -USUAL) * l->deviation;
-    return (nilu_suspect){
-        .layer = i, .neuron = to, .from = from, .value = w, .mended = over > USUAL ? edge : l->mean, .over = over};
+    forensics_usual *l = &b->layer[i];
+    l->channels = 0;
+    for (int64_t c = 0; c < v->filters && v->places > 1; c++) {
+        nilu_suspect s = {.layer = i, .neuron = c, .from = -1, .places = v->places};
+        for (int64_t j = c * v->places; j < (c + 1) * v->places; j++) {
+            s.value += v->a[j] / (double)v->places;
+            s.mended += l->output[j] / (double)v->places;
+            s.ticket += v->received[j];
+            s.amount += v->a[j] * v->received[j];
+            s.predicted += (l->output[j] - v->a[j]) * v->received[j];
+        }
+        if (s.predicted < 0 || s.predicted > 0)
+            forensics_keep(l->channel, scores, b->options.neurons, &l->channels, s, fabs(s.predicted));
+    }
 }
 
-/* What the case at hand says of a weight: its ticket, its part, and what the gap should do if the neuron's sum moves as it
- * would with the mended weight. The neuron's own function is asked, not its slope: a weight that has closed a relu has no
- * slope, but the error that waits behind the relu is known. */
+/* A weight as a suspect, without its ticket. */
+static nilu_suspect weight_suspect(const forensics_usual *l, int i, const nilu_layer_view *v, int64_t tap, int64_t filter)
+{
+    double w = v->weight[tap * v->filters + filter];
+    double over = fabs(w - l->mean) / l->deviation, edge = l->mean + (w > l->mean ? USUAL : -USUAL) * l->deviation;
+    return (nilu_suspect){.layer = i, .neuron = filter, .from = tap, .places = v->places, .value = w,
+                          .mended = over > USUAL ? edge : l->mean, .over = over};
+}
+
+/* What should become of the gap if weight (tap, filter) were larger by `by`: the sum of what its neurons would put out at all
+ * its places. The neuron's own function is asked, not its slope: a weight that has closed a relu has no slope, but the error
+ * that waits behind the relu is known. */
+static double foresee(const nilu_layer_view *v, const forensics_function *f, int64_t tap, int64_t filter, double by)
+{
+    double sum = 0;
+    for (int64_t p = 0; p < v->places; p++) {
+        const int64_t in = nilu_layer_input(v, tap, filter, p), j = filter * v->places + p;
+        if (in >= 0 && (v->received[j] < 0 || v->received[j] > 0))
+            sum += v->received[j] * (forensics_moved(f, v, j, by * v->x[in]) - v->a[j]);
+    }
+    return sum;
+}
+
+/* Where input x error is largest. */
+static int64_t main_place(const nilu_layer_view *v, int64_t tap, int64_t filter)
+{
+    int64_t best = 0;
+    double most = -1;
+    for (int64_t p = 0; p < v->places; p++) {
+        const int64_t in = nilu_layer_input(v, tap, filter, p);
+        const double part = in >= 0 ? fabs(v->x[in] * v->delta[filter * v->places + p]) : 0;
+        if (part > most) {
+            most = part;
+            best = p;
+        }
+    }
+    return best;
+}
+
+/* What the case at hand says of a weight: its ticket, its part, and what the gap should do with the mended weight. */
 static void hear(const nilu_layer_view *v, const forensics_function *f, nilu_suspect *s)
 {
-    double x = v->x[s->from], move = (s->mended - s->value) * x, z = v->z[s->neuron];
-    s->ticket = x * v->delta[s->neuron];
+    s->ticket = forensics_ticket(v, s->from, s->neuron);
     s->amount = s->value * s->ticket;
-    s->predicted = v->received[s->neuron] * (f->f ? f->f(z + move, 0, 0, f->p) - v->a[s->neuron] : move);
+    s->place = main_place(v, s->from, s->neuron);
+    s->predicted = foresee(v, f, s->from, s->neuron, s->mended - s->value);
 }
 
 /* The harm of weight (r, c): how much smaller the gap should be without what is unusual in it. */
 static double harm(const forensics_usual *l, const nilu_layer_view *v, const forensics_function *f, int64_t r,
                    int64_t c)
 {
-    double w = v->weight[r * v->out + c], away = w - l->mean, edge = USUAL * l->deviation;
+    double w = v->weight[r * v->filters + c], away = w - l->mean, edge = USUAL * l->deviation;
     if (fabs(away) <= edge)
-        return away * v->x[r] * v->delta[c];
-    double move = ((away > 0 ? edge : -edge) - away) * v->x[r];
-    return v->received[c] * (f->f ? v->a[c] - f->f(v->z[c] + move, 0, 0, f->p) : -move);
+        return away * forensics_ticket(v, r, c);
+    return -foresee(v, f, r, c, (away > 0 ? edge : -edge) - away);
 }
 
 static void suspect_weights(nilu_blame *b, int i, const nilu_layer_view *v, bool joint, int room, nilu_suspect *best,
@@ -257,12 +306,12 @@ static void suspect_weights(nilu_blame *b, int i, const nilu_layer_view *v, bool
 {
     forensics_usual *l = &b->layer[i];
     forensics_function f = forensics_function_of(b->scene, i);
-    for (int64_t r = 0; r < v->in; r++)
-        for (int64_t c = 0; c < v->out && (joint || v->x[r] < 0 || v->x[r] > 0); c++) {
-            double w = v->weight[r * v->out + c], over = (w - l->mean) / l->deviation;
-            double score = (joint ? l->harm[r * v->out + c] : b->side * harm(l, v, &f, r, c)) * over * over;
+    for (int64_t r = 0; r < v->taps; r++)
+        for (int64_t c = 0; c < v->filters && (joint || v->window || v->x[r] < 0 || v->x[r] > 0); c++) {
+            double w = v->weight[r * v->filters + c], over = (w - l->mean) / l->deviation;
+            double score = (joint ? l->harm[r * v->filters + c] : b->side * harm(l, v, &f, r, c)) * over * over;
             if (score > 0 && (*n < room || score > scores[room - 1]))
-                forensics_keep(best, scores, room, n, weight_suspect(l, i, r, c, w), score);
+                forensics_keep(best, scores, room, n, weight_suspect(l, i, v, r, c), score);
         }
 }
 
@@ -288,7 +337,7 @@ static nilu_status look(nilu_blame *b, const float *x, int32_t label, const floa
 }
 
 /* The sums of a layer, and its suspects by the slope. */
-static void walk_stop(nilu_blame *b, int i, double *biases, double *scores)
+static void walk_stop(nilu_blame *b, int i, double *scores)
 {
     nilu_layer_view v;
     nilu_scene_layer(b->scene, i, NILU_FROM_GAP, &v);
@@ -298,24 +347,25 @@ static void walk_stop(nilu_blame *b, int i, double *biases, double *scores)
                         .activation = v.activation,
                         .in = v.in,
                         .out = v.out,
-                        .reads = forensics_reads(b->scene, i),
+                        .taps = v.taps,
+                        .filters = v.filters,
+                        .places = v.places,
+                        .window = v.window,
                         .mean = l->mean,
                         .deviation = l->deviation,
                         .neuron = l->neuron,
-                        .weight = l->weight};
-    for (int64_t r = 0; r < v.in; r++) {
-        double sum = 0;
-        for (int64_t c = 0; c < v.out; c++)
-            sum += v.weight[r * v.out + c] * v.delta[c];
-        stop->tickets += v.x[r] * sum;
-    }
-    for (int64_t c = 0; v.bias && c < v.out; c++)
-        *biases += v.bias[c] * v.delta[c];
-    stop->biases = *biases;
-    stop->residual = b->verdict.gap - stop->tickets - stop->biases;
-    l->neurons = l->weights = 0;
-    if (i + 1 < b->nlayer) /* those of the last layer are the answer itself */
+                        .weight = l->weight,
+                        .channel = l->channel};
+    stop->reads = forensics_reads(b->scene, i, stop->map);
+    for (int64_t r = 0; r < v.in; r++)
+        stop->tickets += v.x[r] * v.passed[r];
+    forensics_beside(b->scene, i, &stop->biases, &stop->roads);
+    stop->residual = b->verdict.gap - stop->tickets - stop->biases - stop->roads;
+    l->neurons = l->weights = l->channels = 0;
+    if (i + 1 < b->nlayer) { /* those of the last layer are the answer itself */
         suspect_neurons(b, i, &v, scores);
+        suspect_channels(b, i, &v, scores);
+    }
     suspect_weights(b, i, &v, false, b->options.weights, l->weight, scores, &l->weights);
     forensics_function f = forensics_function_of(b->scene, i);
     for (int k = 0; k < l->weights; k++)
@@ -370,13 +420,15 @@ static void agree(const nilu_blame *b, nilu_case_file *out)
 
 static nilu_status try_layers(nilu_blame *b)
 {
-    int room = b->nlayer * (b->options.neurons + b->options.weights), n = 0;
+    int room = b->nlayer * (2 * b->options.neurons + b->options.weights), n = 0;
     nilu_suspect **all = base_calloc(b->nl, (size_t)room + 1, sizeof *all);
     if (!all)
         return NILU_E_NO_MEMORY;
     for (int i = 0; i < b->nlayer; i++) {
         for (int k = 0; k < b->layer[i].neurons; k++)
             all[n++] = &b->layer[i].neuron[k];
+        for (int k = 0; k < b->layer[i].channels; k++)
+            all[n++] = &b->layer[i].channel[k];
         for (int k = 0; k < b->layer[i].weights; k++)
             all[n++] = &b->layer[i].weight[k];
     }
@@ -388,7 +440,7 @@ static nilu_status try_layers(nilu_blame *b)
 nilu_status nilu_blame_case(nilu_blame *b, const float *x, int32_t label, const float *target, int accused,
                             nilu_case_file *out)
 {
-    double start = now(), biases = 0;
+    double start = now();
     *out = (nilu_case_file){0};
     NILU_TRY(look(b, x, label, target, accused));
     int room = b->options.neurons > b->options.weights ? b->options.neurons : b->options.weights;
@@ -396,13 +448,15 @@ nilu_status nilu_blame_case(nilu_blame *b, const float *x, int32_t label, const 
     if (!scores)
         return NILU_E_NO_MEMORY;
     for (int i = b->nlayer - 1; i >= 0; i--)
-        walk_stop(b, i, &biases, scores);
+        walk_stop(b, i, scores);
     base_free(b->nl, scores);
     NILU_TRY(try_layers(b));
     agree(b, out);
     for (int i = 0; i < b->nlayer; i++) {
         forensics_sort(b, b->layer[i].neurons, b->layer[i].neuron);
         forensics_sort(b, b->layer[i].weights, b->layer[i].weight);
+        forensics_sort(b, b->layer[i].channels, b->layer[i].channel);
+        b->stop[i].channels = b->layer[i].channels;
         b->stop[i].neurons = b->layer[i].neurons;
         b->stop[i].weights = b->layer[i].weights;
     }
@@ -430,12 +484,12 @@ static nilu_status add_harm(nilu_blame *b, int64_t n)
         forensics_usual *l = &b->layer[i];
         forensics_function f = forensics_function_of(b->scene, i);
         if (!l->harm)
-            l->harm = base_calloc(b->nl, (size_t)(v.in * v.out), sizeof *l->harm);
+            l->harm = base_calloc(b->nl, (size_t)(v.taps * v.filters), sizeof *l->harm);
         if (!l->harm)
             return NILU_E_NO_MEMORY;
-        for (int64_t r = 0; r < v.in; r++)
-            for (int64_t c = 0; c < v.out && (v.x[r] < 0 || v.x[r] > 0); c++)
-                l->harm[r * v.out + c] += b->side * harm(l, &v, &f, r, c) / (double)n;
+        for (int64_t r = 0; r < v.taps; r++)
+            for (int64_t c = 0; c < v.filters && (v.window || v.x[r] < 0 || v.x[r] > 0); c++)
+                l->harm[r * v.filters + c] += b->side * harm(l, &v, &f, r, c) / (double)n;
     }
     return NILU_OK;
 }
@@ -483,6 +537,7 @@ static nilu_status hear_case(nilu_blame *b, int n, nilu_suspect *s, nilu_suspect
         nilu_scene_layer(b->scene, s[k].layer, NILU_FROM_GAP, &v);
         forensics_function f = forensics_function_of(b->scene, s[k].layer);
         hear(&v, &f, &own);
+        s[k].place = own.place;
         s[k].ticket += b->side * own.ticket;
         s[k].amount += b->side * own.amount;
         s[k].predicted += b->side * own.predicted;

@@ -50,17 +50,59 @@ static bool find_origins(const nilu_scene *s, int reader, origins *o)
     return true;
 }
 
-/* An input that several layers put their outputs into, added, is named after the last of them. */
-static void name_ends(const origins *o, nilu_terms *s)
+/* Does the layer read channels that stand last in the sample's pixels? */
+static bool turns_channels(const nilu_scene *s, int layer)
 {
+    const nilu_node *n = forensics_scene_site(s, layer)->x->node;
+    for (; n->op->view && n->nin; n = n->in[0]->node)
+        if (n->op == &nilu_op_transpose && n->out[0].shape.rank == 4)
+            return true;
+    return false;
+}
+
+/* An input that several layers put their outputs into, added, is named after the last of them. */
+static void name_ends(const nilu_scene *scene, int layer, const origins *o, nilu_terms *s)
+{
+    int64_t map[3];
+    const int reads = forensics_reads(scene, layer, map);
+    const bool turned = reads == -1 && turns_channels(scene, layer);
     for (int i = 0; i < s->n; i++) {
         nilu_term *t = &s->term[i];
-        t->layer = -1;
+        t->layer = reads == -1 ? -1 : -2;
+        if (turned)
+            t->index = t->index % (map[1] * map[2]) * map[0] + t->index / (map[1] * map[2]);
         for (int k = o->n - 1; k >= 0 && t->layer < 0; k--)
             if (t->index >= o->at[k].first && t->index < o->at[k].end) {
                 t->layer = o->at[k].layer;
                 t->index -= o->at[k].first;
             }
+    }
+}
+
+/* Every neuron of layer l that reads its input `in`, and the weight between. */
+static void hear_from(const nilu_layer_view *l, int site, int64_t in, int terms, nilu_explanation *e)
+{
+    const nilu_window *w = l->window;
+    const int64_t area = w ? w->kernel[0] * w->kernel[1] : 1, plane = w ? w->size[0] * w->size[1] : 1;
+    const int64_t each = w ? w->channels / w->groups : 1, channel = in / plane, filters = w ? l->filters / w->groups : l->filters;
+    const int64_t first = w ? channel / each * filters : 0;
+    for (int64_t k = 0; k < area; k++) {
+        int64_t place = 0, tap = in;
+        if (w) {
+            const int64_t row = in % plane / w->size[1] + w->padding[0] - k / w->kernel[1] * w->dilation[0];
+            const int64_t column = in % w->size[1] + w->padding[1] - k % w->kernel[1] * w->dilation[1];
+            if (row < 0 || column < 0 || row % w->stride[0] || column % w->stride[1] || row / w->stride[0] >= w->map[0] ||
+                column / w->stride[1] >= w->map[1])
+                continue;
+            place = row / w->stride[0] * w->map[1] + column / w->stride[1];
+            tap = channel % each * area + k;
+        }
+        for (int64_t f = first; f < first + filters; f++) {
+            const int64_t j = f * l->places + place;
+            const double weight = l->weight[tap * l->filters + f];
+            offer(&e->heard, terms,
+                  (nilu_term){.layer = site, .index = j, .place = j, .tap = tap, .left = l->delta[j], .right = weight, .product = l->delta[j] * weight});
+        }
     }
 }
 
@@ -73,10 +115,7 @@ static nilu_status hear(nilu_scene *s, nilu_start start, int terms, nilu_explana
     for (int p = 0; p < n && p < PATHS; p++) {
         nilu_layer_view l;
         nilu_scene_layer(s, path[p].site, start, &l);
-        const double *w = l.weight + (path[p].offset + e->neuron) * l.out;
-        for (int64_t k = 0; k < l.out; k++)
-            offer(&e->heard, terms,
-                  (nilu_term){.layer = path[p].site, .index = k, .place = k, .left = l.delta[k], .right = w[k], .product = l.delta[k] * w[k]});
+        hear_from(&l, path[p].site, path[p].offset + e->neuron, terms, e);
     }
     return NILU_OK;
 }
@@ -113,21 +152,27 @@ nilu_status nilu_explain(nilu_scene *s, int layer, int64_t neuron, nilu_start st
     if (neuron < 0 || neuron >= l.out)
         return base_fail(nl, NILU_E_RANGE, N_("%s, neuron %lld: the layer has %lld (0 is the first)"), l.name, (long long)neuron,
                          (long long)l.out);
-    *e = (nilu_explanation){.start = start, .layer = layer, .name = l.name, .activation = l.activation, .neuron = neuron, .in = l.in,
-                            .out = l.out, .biased = l.bias != NULL, .bias = l.bias ? l.bias[neuron] : 0, .z = l.z[neuron],
-                            .a = l.a[neuron], .slope = l.slope[neuron], .received = l.received[neuron], .delta = l.delta[neuron]};
-    for (int64_t i = 0; i < l.in; i++) {
-        double x = l.x[i], w = l.weight[i * l.out + neuron], delta = e->delta;
-        offer(&e->said, terms, (nilu_term){.index = i, .place = i, .left = x, .right = w, .product = x * w});
-        offer(&e->own, terms, (nilu_term){.index = i, .place = i, .left = x, .right = delta, .product = x * delta});
-        offer(&e->passed, terms, (nilu_term){.index = i, .place = i, .left = w, .right = delta, .product = w * delta});
+    const int64_t f = neuron / l.places, p = neuron % l.places;
+    *e = (nilu_explanation){.start = start, .layer = layer, .name = l.name, .activation = l.activation, .neuron = neuron, .in = l.taps,
+                            .out = l.out, .filter = f, .place = p, .window = l.window, .biased = l.bias != NULL, .normed = l.normed,
+                            .bias = l.bias ? l.bias[f] : 0, .z = l.z[neuron], .a = l.a[neuron], .slope = l.slope[neuron],
+                            .received = l.received[neuron], .delta = l.delta[neuron]};
+    for (int64_t k = 0; k < l.taps; k++) {
+        const int64_t i = nilu_layer_input(&l, k, f, p);
+        e->outside += i < 0;
+        if (i < 0)
+            continue;
+        double x = l.x[i], w = l.weight[k * l.filters + f], delta = e->delta, all = forensics_ticket(&l, k, f);
+        offer(&e->said, terms, (nilu_term){.index = i, .place = i, .tap = k, .left = x, .right = w, .product = x * w});
+        offer(&e->own, terms, (nilu_term){.index = i, .place = i, .tap = k, .all = all, .left = x, .right = delta, .product = x * delta});
+        offer(&e->passed, terms, (nilu_term){.index = i, .place = i, .tap = k, .left = w, .right = delta, .product = w * delta});
     }
     origins from;
     if (!find_origins(s, layer, &from))
         return NILU_E_NO_MEMORY;
-    name_ends(&from, &e->said);
-    name_ends(&from, &e->own);
-    name_ends(&from, &e->passed);
+    name_ends(s, layer, &from, &e->said);
+    name_ends(s, layer, &from, &e->own);
+    name_ends(s, layer, &from, &e->passed);
     NILU_TRY(hear(s, start, terms, e));
     compare(s, e);
     return NILU_OK;

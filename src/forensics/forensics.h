@@ -10,17 +10,27 @@
 
 #include "nn/nn.h"
 
-/* A layer with weights, as it is found in a graph: z = x · w + b, a = f(z). */
+/* A layer with weights, as it is found in a graph: z = x · w + b or x * w + b (a convolution, whose filters are the columns of
+ * w and slide over places), u = z through what is constant (a batch norm by its running statistics), a = f(u). */
 typedef struct forensics_site {
     char name[NILU_LAYER_NAME];
-    nilu_tensor *x, *w, *b, *z, *a; /* x: the product's operand; b NULL: none; a is z where f is nothing */
-    bool transposed;                /* w is [out, in] */
-    int64_t in, out;
+    nilu_tensor *x, *w, *b, *product, *z, *u, *a; /* x: the product's operand; b NULL: none; u is z, a is u where there is nothing */
+    bool transposed;                /* w is [filters, taps] */
+    int64_t in, out;                /* numbers of a sample: out = filters · places */
+    int64_t taps, filters, places;  /* a matrix has [taps, filters] and one place */
+    bool slides;                    /* a convolution, by `window` */
+    nilu_window window;
 } forensics_site;
 /* The layers of `g` in the order in which they run: fills at most `room` of site[] and returns how many there are; -1: no
- * memory. A layer is a product of a matrix of values with a parameter, what is added to it that is a parameter, and the
- * one elementwise function that alone reads the sum; products on the way back are none. */
+ * memory. A layer is a product of values with a parameter, what is added to it that is a parameter, what else is constant, and
+ * the one elementwise function that alone reads that; products on the way back are none. */
 int forensics_sites(const nilu_graph *g, forensics_site *site, int room);
+/* Does no sample have a part in it? */
+bool forensics_constant(const nilu_tensor *t);
+/* Where weight (tap, filter) stands in the store. */
+int64_t forensics_weight_at(const forensics_site *s, int64_t tap, int64_t filter);
+/* What a weight of the layer owes: the sum over all its places of input x error. */
+double forensics_ticket(const nilu_layer_view *v, int64_t tap, int64_t filter);
 
 /* A store of its own for a plan in `dtype`, with the parameters of `weights` in it. */
 nilu_status forensics_weights(nilu *nl, const nilu_store *weights, nilu_dtype dtype, nilu_store **copy);
@@ -53,15 +63,23 @@ nilu_status forensics_errors(nilu_tensor *from, int n, const forensics_site *sit
 /* The length [rows, 1] of each row's gradient by all layers' parameters. */
 nilu_tensor *forensics_norm(int n, const forensics_site *site, nilu_tensor *const *delta);
 
-/* What a layer does to its sums. */
+/* What a layer does to its sums: its function of what is constant times the sum, plus what is constant. */
 typedef struct forensics_function {
     ops_scalar_fn f; /* NULL: nothing */
     double p[2];
+    const double *scale, *u; /* [out] of a norm, and what it made of the sums at hand; NULL: there is none */
 } forensics_function;
 forensics_function forensics_function_of(const nilu_scene *s, int layer);
+/* What neuron j would put out, were its sum larger by `move`. */
+double forensics_moved(const forensics_function *f, const nilu_layer_view *v, int64_t j, double move);
 
-/* The layer whose output layer i reads as it is; -1: the sample, -2: neither. */
-int forensics_reads(const nilu_scene *s, int i);
+/* What adds up with the weights of layer i to the gap: all that is constant and added behind its product, and what goes past
+ * it on other roads. */
+void forensics_beside(const nilu_scene *s, int i, double *offsets, double *roads);
+
+/* The layer whose output layer i reads; -1: the sample, -2: something worked out from several. *map: the shape in which its
+ * inputs are counted, {channels, height, width}, or {in, 1, 1}; they are those outputs, unless a pool has made them fewer. */
+int forensics_reads(const nilu_scene *s, int i, int64_t map[3]);
 
 /* ---- the court: blame.c finds suspects by the slope, verify.c tries them, input.c does both for the sample */
 #define FORENSICS_WORLDS 128 /* that are run at once */
@@ -69,9 +87,9 @@ int forensics_reads(const nilu_scene *s, int i);
 typedef struct forensics_usual { /* of a layer */
     double mean, deviation;      /* of its weights */
     double *output;              /* [out] mean over the training part */
-    double *harm;                /* [in, out] sum over cases, while several are tried together; else NULL */
-    nilu_suspect *neuron, *weight;
-    int neurons, weights;
+    double *harm;                /* [taps, filters] sum over cases, while several are tried together; else NULL */
+    nilu_suspect *neuron, *weight, *channel;
+    int neurons, weights, channels;
 } forensics_usual;
 
 struct nilu_blame {

@@ -96,6 +96,7 @@ static nilu_suspect accuse(const nilu_blame *b, const part *p)
     nilu_suspect s = {.layer = -1,
                       .neuron = first,
                       .from = -1,
+                      .places = 1,
                       .side = p->side,
                       .value = (double)b->x[first],
                       .mended = (double)b->baseline[first],

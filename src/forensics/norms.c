@@ -27,7 +27,7 @@ static nilu_status choose(nilu_graph *g, int nparam, nilu_tensor *const *param, 
 {
     int kept = 0;
     for (int i = 0; i < *n; i++)
-        if (among(param, nparam, site[i].w))
+        if (!site[i].slides && among(param, nparam, site[i].w))
             site[kept++] = site[i];
     *n = kept;
     for (int i = 0; i < nparam; i++)

@@ -8,10 +8,18 @@
 typedef struct layer {
     forensics_site site;
     const double *weight, *bias;
-    double *transposed; /* the weight as [in, out], where the graph has it the other way; owned */
+    double *transposed; /* the weight as [taps, filters]; owned */
     double *x, *z, *a, *slope, *received[NILU_STARTS], *delta[NILU_STARTS];
-    double *passed;     /* of the last nilu_scene_layer */
+    double *passed[NILU_STARTS];   /* of a matrix one for both, of the last nilu_scene_layer */
+    double *gradient[NILU_STARTS]; /* of a convolution, [taps, filters] */
+    double *u, *scale;             /* of a norm */
 } layer;
+
+/* What is added up beside the weights: a constant that a node adds (from = 0), or what goes from one node to another. */
+typedef struct road {
+    int from, to, fetched;
+    double value;
+} road;
 
 struct nilu_scene {
     nilu *nl;
@@ -23,6 +31,8 @@ struct nilu_scene {
     int nlayer, forward; /* forward: nodes of the model; the loss and the way back come after them */
     layer *layer;
     forensics_site *site; /* those of the layers once more, in one piece */
+    int nroad;
+    road *road;
     const nilu_tensor *answer;
     double *x, *y, *target, *direction, *at_x[NILU_STARTS];
     double loss, gap;
@@ -32,7 +42,10 @@ struct nilu_scene {
 
 #define SCALARS 3 /* y, loss, gap come first among the fetches, then the error at x from both starts */
 #define HEAD (SCALARS + NILU_STARTS)
-#define EACH (4 + 2 * NILU_STARTS) /* of a layer: x, z, a, slope, then received and delta from both starts */
+/* Of a layer: x, z, a, slope, u, scale, then received, delta, passed and gradient from both starts; what a layer lacks is
+ * fetched as y once more. */
+enum { X, Z, A, SLOPE, U, SCALE, RECEIVED, DELTA = RECEIVED + NILU_STARTS, PASSED = DELTA + NILU_STARTS,
+       GRADIENT = PASSED + NILU_STARTS, EACH = GRADIENT + NILU_STARTS };
 
 static nilu_tensor *ones_like(nilu_tensor *t)
 {
@@ -53,17 +66,150 @@ static nilu_status walk_back(nilu_scene *s, nilu_tensor *from, int start, nilu_t
         }
         status = nilu_grad(from, n, wrt, error);
     }
-    if (status == NILU_OK) {
+    if (status == NILU_OK)
         fetch[SCALARS + start] = error[0];
-        for (int i = 0; i < s->nlayer; i++) {
-            fetch[HEAD + EACH * i + 4 + start] = error[1 + 2 * i];
-            fetch[HEAD + EACH * i + 4 + NILU_STARTS + start] = error[2 + 2 * i];
-        }
+    for (int i = 0; i < s->nlayer && status == NILU_OK; i++) {
+        const forensics_site *l = &s->layer[i].site;
+        nilu_tensor **own = &fetch[HEAD + EACH * i], *back[2];
+        own[RECEIVED + start] = error[1 + 2 * i];
+        own[DELTA + start] = error[2 + 2 * i];
+        if (!l->slides)
+            continue;
+        status = nilu_grad_from(l->product, error[2 + 2 * i], 2, (nilu_tensor *[]){l->x, l->w}, back);
+        own[PASSED + start] = back[0];
+        own[GRADIENT + start] = back[1];
     }
     base_free(s->nl, wrt);
     base_free(s->nl, error);
     return status;
 }
+
+/* ---- what adds up beside the weights */
+
+/* Which nodes depend on what is said first to: `t`, or, NULL, on any input. */
+static void mark(const nilu_scene *s, const nilu_tensor *t, bool *on)
+{
+    for (int id = 0; id < s->forward; id++) {
+        const nilu_node *n = s->g->node[id];
+        on[id] = t ? n == t->node : n->op == &graph_op_input;
+        for (int k = 0; k < n->nin && !on[id]; k++)
+            on[id] = on[n->in[k]->node->id];
+    }
+}
+
+/* The part of input k of n in the error at n's output, which is `delta`, by way of n alone; NULL: it cannot be told from that
+ * of n's other inputs, which come from it as well. */
+static nilu_tensor *by_way_of(nilu_scene *s, const nilu_node *n, int k, nilu_tensor *delta, bool *on)
+{
+    nilu_tensor *v = n->in[k], *error = NULL;
+    const bool whole = base_same_shape(v->shape, n->out[0].shape) && n->nin == 2 && n->in[0] != n->in[1];
+    if (whole && n->op == &nilu_op_add)
+        return delta;
+    mark(s, v, on);
+    for (int i = 0; i < n->nin; i++)
+        if (i != k && on[n->in[i]->node->id])
+            return NULL;
+    return nilu_grad_from((nilu_tensor *)&n->out[0], delta, 1, &v, &error) == NILU_OK ? error : NULL;
+}
+
+static bool crosses(const nilu_scene *s, int from, int to)
+{
+    for (int i = 0; i < s->nlayer; i++)
+        if (from < s->layer[i].site.product->node->id && s->layer[i].site.product->node->id < to)
+            return true;
+    return false;
+}
+
+/* Is what node n reads as input k such a road; does it add it, as a constant? */
+static bool is_road(const nilu_scene *s, const nilu_node *n, int k, const bool *depends, bool *adds)
+{
+    const nilu_tensor *v = n->in[k];
+    const bool sum = n->nin == 2 && (n->op == &nilu_op_add || n->op == &nilu_op_sub);
+    *adds = sum && !depends[v->node->id] && depends[n->in[1 - k]->node->id];
+    return *adds || (depends[v->node->id] && v->out == 0 && base_is_float(v->dtype) && base_is_float(n->out[0].dtype) &&
+                     crosses(s, v->node->id, n->id));
+}
+
+/* The roads and the errors at the nodes that they lead to; returns how many there are. */
+static int list_roads(const nilu_scene *s, const bool *depends, road *list, nilu_tensor **wrt, int *input)
+{
+    int n = 0;
+    bool adds;
+    for (int id = 0; id < s->forward; id++)
+        for (int k = 0; k < s->g->node[id]->nin && depends[id]; k++)
+            if (is_road(s, s->g->node[id], k, depends, &adds)) {
+                if (list) {
+                    list[n] = (road){adds ? -1 : s->g->node[id]->in[k]->node->id, id, -1, 0};
+                    wrt[n] = &s->g->node[id]->out[0];
+                    input[n] = k;
+                }
+                n++;
+            }
+    return n;
+}
+
+/* Puts a sum behind the fetches for every road: what goes along it times its error. */
+static nilu_status follow_roads(nilu_scene *s, nilu_tensor **fetch, const nilu_tensor *gap, nilu_tensor **wrt, int *input, bool *on)
+{
+    nilu_tensor **error = wrt + s->nroad;
+    int at = HEAD + EACH * s->nlayer;
+    NILU_TRY(nilu_grad((nilu_tensor *)gap, s->nroad, wrt, error));
+    for (int i = 0; i < s->nroad; i++) {
+        road *r = &s->road[i];
+        const nilu_node *n = s->g->node[r->to];
+        nilu_tensor *v = n->in[input[i]], *e = error[i];
+        if (r->from >= 0)
+            e = by_way_of(s, n, input[i], e, on);
+        else if (n->op == &nilu_op_sub && input[i] == 1)
+            e = nilu_neg(e);
+        NILU_TRY(nilu_graph_status(s->g));
+        if (!e)
+            continue;
+        r->fetched = at;
+        fetch[at++] = nilu_sum(nilu_mul(e, v), NILU_ALL, false);
+    }
+    for (; at < HEAD + EACH * s->nlayer + s->nroad; at++)
+        fetch[at] = fetch[0];
+    return nilu_graph_status(s->g);
+}
+
+static nilu_status add_roads(nilu_scene *s, bool *depends, nilu_tensor ***list)
+{
+    mark(s, NULL, depends);
+    s->nroad = list_roads(s, depends, NULL, NULL, NULL);
+    const size_t n = (size_t)s->nroad, all = (size_t)(HEAD + EACH * s->nlayer) + n;
+    s->road = base_calloc(s->nl, n + 1, sizeof *s->road);
+    nilu_tensor **fetch = base_calloc(s->nl, all, sizeof *fetch), **wrt = base_calloc(s->nl, 2 * n + 1, sizeof *wrt);
+    int *input = base_calloc(s->nl, n + 1, sizeof *input);
+    nilu_status status = s->road && fetch && wrt && input ? NILU_OK : NILU_E_NO_MEMORY;
+    if (status == NILU_OK) {
+        memcpy(fetch, *list, (size_t)(HEAD + EACH * s->nlayer) * sizeof *fetch);
+        base_free(s->nl, *list);
+        *list = fetch;
+        list_roads(s, depends, s->road, wrt, input);
+        status = follow_roads(s, fetch, fetch[2], wrt, input, depends);
+    } else {
+        base_free(s->nl, fetch);
+    }
+    base_free(s->nl, wrt);
+    base_free(s->nl, input);
+    return status;
+}
+
+void forensics_beside(const nilu_scene *s, int i, double *offsets, double *roads)
+{
+    const int cut = i < 0 ? -1 : s->layer[i].site.product->node->id;
+    *offsets = *roads = 0;
+    for (int k = 0; k < s->nroad; k++) {
+        const road *r = &s->road[k];
+        if (r->from < 0 && cut < r->to)
+            *offsets += r->value;
+        else if (r->from >= 0 && r->from < cut && cut < r->to)
+            *roads += r->value;
+    }
+}
+
+/* ---- setting up */
 
 static nilu_status build(nilu_scene *s, const nilu_model *model, nilu_tensor ***list)
 {
@@ -94,13 +240,31 @@ static nilu_status build(nilu_scene *s, const nilu_model *model, nilu_tensor ***
     for (int i = 0; i < s->nlayer; i++) {
         forensics_site *l = &s->layer[i].site;
         nilu_tensor **own = &fetch[HEAD + EACH * i];
-        own[0] = l->x;
-        own[1] = l->z;
-        own[2] = l->a;
-        NILU_TRY(nilu_grad_from(l->a, ones_like(l->a), 1, &l->z, &own[3]));
+        for (int k = 0; k < EACH; k++)
+            own[k] = y;
+        own[X] = l->x;
+        own[Z] = l->z;
+        own[A] = l->a;
+        NILU_TRY(nilu_grad_from(l->a, ones_like(l->a), 1, &l->z, &own[SLOPE]));
+        if (l->u == l->z)
+            continue;
+        own[U] = l->u;
+        NILU_TRY(nilu_grad_from(l->u, ones_like(l->u), 1, &l->z, &own[SCALE]));
     }
     NILU_TRY(walk_back(s, fetch[1], NILU_FROM_LOSS, fetch));
-    return walk_back(s, fetch[2], NILU_FROM_GAP, fetch);
+    NILU_TRY(walk_back(s, fetch[2], NILU_FROM_GAP, fetch));
+    bool *depends = base_calloc(s->nl, (size_t)s->forward + 1, sizeof *depends);
+    nilu_status status = depends ? add_roads(s, depends, list) : NILU_E_NO_MEMORY;
+    base_free(s->nl, depends);
+    return status;
+}
+
+/* n numbers of the stretch at *at, which begins after them. */
+static double *cut(double **at, size_t n)
+{
+    double *own = *at;
+    *at += n;
+    return own;
 }
 
 /* Numbers that outlive the next step; row-major [in, out] weights. */
@@ -117,18 +281,23 @@ static nilu_status make_room(nilu_scene *s)
         s->at_x[start] = s->x + n * (size_t)(1 + start);
     for (int i = 0; i < s->nlayer; i++) {
         layer *l = &s->layer[i];
-        size_t in = (size_t)l->site.in, out = (size_t)l->site.out;
-        double *at = base_calloc(s->nl, 2 * in + out * (3 + 2 * NILU_STARTS), sizeof *at);
+        const bool slides = l->site.slides, normed = l->site.u != l->site.z;
+        size_t in = (size_t)l->site.in, out = (size_t)l->site.out, weights = (size_t)l->site.taps * (size_t)l->site.filters;
+        double *at = base_calloc(s->nl, in * (slides ? 1 + NILU_STARTS : 2) + out * (3 + 2 * NILU_STARTS + (normed ? 2 : 0)) +
+                                            (slides ? NILU_STARTS * weights : 0), sizeof *at);
         if (!at)
             return NILU_E_NO_MEMORY;
-        l->x = at;
-        l->passed = at + in;
-        l->z = l->passed + in;
-        l->a = l->z + out;
-        l->slope = l->a + out;
+        l->x = cut(&at, in);
+        l->z = cut(&at, out);
+        l->a = cut(&at, out);
+        l->slope = cut(&at, out);
+        l->u = normed ? cut(&at, out) : NULL;
+        l->scale = normed ? cut(&at, out) : NULL;
         for (int start = 0; start < NILU_STARTS; start++) {
-            l->received[start] = l->slope + out * (size_t)(1 + 2 * start);
-            l->delta[start] = l->slope + out * (size_t)(2 + 2 * start);
+            l->received[start] = cut(&at, out);
+            l->delta[start] = cut(&at, out);
+            l->gradient[start] = slides ? cut(&at, weights) : NULL;
+            l->passed[start] = slides || !start ? cut(&at, in) : l->passed[0];
         }
     }
     return NILU_OK;
@@ -148,7 +317,7 @@ static nilu_status take_weights(nilu_scene *s, const nilu_store *weights)
     nilu_status status = NILU_OK;
     for (int i = 0; i < s->nlayer && status == NILU_OK; i++) {
         layer *l = &s->layer[i];
-        size_t in = (size_t)l->site.in, out = (size_t)l->site.out;
+        size_t in = (size_t)l->site.taps, out = (size_t)l->site.filters;
         double *own = l->transposed = base_alloc(s->nl, (in * out + out) * sizeof *own);
         if (!own) {
             status = NILU_E_NO_MEMORY;
@@ -192,7 +361,7 @@ nilu_status nilu_scene_new(nilu *nl, const nilu_model *model, const nilu_store *
     o.dtype = s->options.dtype;
     int known = s->store ? nilu_store_count(s->store) : 0;
     if (status == NILU_OK)
-        status = nilu_compile(s->g, s->store, HEAD + EACH * s->nlayer, fetch, &o, &s->plan);
+        status = nilu_compile(s->g, s->store, HEAD + EACH * s->nlayer + s->nroad, fetch, &o, &s->plan);
     if (status == NILU_OK && nilu_store_count(s->store) != known)
         status = base_fail(nl, NILU_E_MODEL, N_("%s: the trained weights do not hold it; was the model changed after training?"),
                            nilu_store_at(s->store, known)->name);
@@ -218,6 +387,7 @@ void nilu_scene_free(nilu_scene *s)
     }
     base_free(s->nl, s->layer);
     base_free(s->nl, s->site);
+    base_free(s->nl, s->road);
     base_free(s->nl, s->y);
     nilu_plan_free(s->plan);
     nilu_store_free(s->store);
@@ -231,6 +401,16 @@ static void take(const nilu_scene *s, int i, double *out, int64_t n)
     nilu_dtype dtype = nilu_fetched_dtype(s->plan, i);
     for (int64_t k = 0; k < n; k++)
         out[k] = base_load(dtype, data, k);
+}
+
+/* Filters [filters, taps] as [taps, filters]. */
+static void take_turned(const nilu_scene *s, int i, double *out, const forensics_site *l)
+{
+    const void *data = nilu_fetched(s->plan, i);
+    nilu_dtype dtype = nilu_fetched_dtype(s->plan, i);
+    for (int64_t f = 0; f < l->filters; f++)
+        for (int64_t k = 0; k < l->taps; k++)
+            out[k * l->filters + f] = base_load(dtype, data, f * l->taps + k);
 }
 
 static int largest(const double *v, int64_t n, int but)
@@ -301,15 +481,26 @@ nilu_status nilu_scene_look(nilu_scene *s, const float *x, int32_t label, const 
     for (int i = 0; i < s->nlayer; i++) {
         layer *l = &s->layer[i];
         int f = HEAD + EACH * i;
-        take(s, f, l->x, l->site.in);
-        take(s, f + 1, l->z, l->site.out);
-        take(s, f + 2, l->a, l->site.out);
-        take(s, f + 3, l->slope, l->site.out);
+        take(s, f + X, l->x, l->site.in);
+        take(s, f + Z, l->z, l->site.out);
+        take(s, f + A, l->a, l->site.out);
+        take(s, f + SLOPE, l->slope, l->site.out);
+        if (l->u) {
+            take(s, f + U, l->u, l->site.out);
+            take(s, f + SCALE, l->scale, l->site.out);
+        }
         for (int start = 0; start < NILU_STARTS; start++) {
-            take(s, f + 4 + start, l->received[start], l->site.out);
-            take(s, f + 4 + NILU_STARTS + start, l->delta[start], l->site.out);
+            take(s, f + RECEIVED + start, l->received[start], l->site.out);
+            take(s, f + DELTA + start, l->delta[start], l->site.out);
+            if (!l->site.slides)
+                continue;
+            take(s, f + PASSED + start, l->passed[start], l->site.in);
+            take_turned(s, f + GRADIENT + start, l->gradient[start], &l->site);
         }
     }
+    for (int i = 0; i < s->nroad; i++)
+        if (s->road[i].fetched >= 0)
+            take(s, s->road[i].fetched, &s->road[i].value, 1);
     return NILU_OK;
 }
 
@@ -336,50 +527,75 @@ bool nilu_scene_layer(nilu_scene *s, int i, nilu_start start, nilu_layer_view *o
         return false;
     layer *l = &s->layer[i];
     const forensics_site *site = &l->site;
-    for (int64_t r = 0; r < site->in; r++) {
+    for (int64_t r = 0; r < site->in && !site->slides; r++) {
         double sum = 0;
         for (int64_t c = 0; c < site->out; c++)
             sum += l->weight[r * site->out + c] * l->delta[start][c];
-        l->passed[r] = sum;
+        l->passed[start][r] = sum;
     }
-    *out = (nilu_layer_view){.name = site->name, .activation = site->a == site->z ? "" : site->a->node->op->name, .in = site->in,
-                             .out = site->out, .weight_name = nilu_tensor_name(site->w),
-                             .bias_name = site->b ? nilu_tensor_name(site->b) : "", .weight = l->weight, .bias = l->bias,
-                             .x = l->x, .z = l->z, .a = l->a, .slope = l->slope, .received = l->received[start],
-                             .delta = l->delta[start], .passed = l->passed};
+    *out = (nilu_layer_view){.name = site->name, .activation = site->a == site->u ? "" : site->a->node->op->name, .in = site->in,
+                             .out = site->out, .taps = site->taps, .filters = site->filters, .places = site->places,
+                             .window = site->slides ? &site->window : NULL, .normed = site->u != site->z,
+                             .weight_name = nilu_tensor_name(site->w), .bias_name = site->b ? nilu_tensor_name(site->b) : "",
+                             .weight = l->weight, .bias = l->bias, .gradient = l->gradient[start], .x = l->x, .z = l->z, .a = l->a,
+                             .slope = l->slope, .received = l->received[start], .delta = l->delta[start],
+                             .passed = l->passed[start]};
     return true;
 }
 
 forensics_function forensics_function_of(const nilu_scene *s, int i)
 {
-    const forensics_site *site = &s->layer[i].site;
-    forensics_function f = {NULL, {0, 0}};
-    if (site->a == site->z)
+    const layer *l = &s->layer[i];
+    const forensics_site *site = &l->site;
+    forensics_function f = {NULL, {0, 0}, l->scale, l->u};
+    if (site->a == site->u)
         return f;
     f.f = ops_scalar(site->a->node->op);
     ops_params(site->a->node, f.p);
     return f;
 }
 
-int forensics_reads(const nilu_scene *s, int i)
+double forensics_moved(const forensics_function *f, const nilu_layer_view *v, int64_t j, double move)
+{
+    double u = f->scale ? f->u[j] + f->scale[j] * move : v->z[j] + move;
+    return f->f ? f->f(u, 0, 0, f->p) : f->scale ? u : v->a[j] + move;
+}
+
+/* Ops that hand a map's channels on, each to itself. */
+static bool keeps_channels(const nilu_node *n)
+{
+    return n->op == &nilu_op_max_pool || n->op == &nilu_op_avg_pool;
+}
+
+int forensics_reads(const nilu_scene *s, int i, int64_t map[3])
 {
     const nilu_tensor *t = s->layer[i].site.x;
-    while (t->node->op->view && t->node->nin > 0)
-        t = t->node->in[0];
-    for (int k = 0; k < i; k++)
-        if (s->layer[k].site.a == t)
-            return k;
-    return t == nilu_find(s->g, "x") ? -1 : -2;
+    bool told = false;
+    map[0] = s->layer[i].site.in;
+    map[1] = map[2] = 1;
+    for (;; t = t->node->in[0]) {
+        const nilu_shape *z = &t->shape;
+        if ((z->rank == 4 || z->rank == 3) && !told) { /* from here on, at the latest, it is no longer flat */
+            told = true;
+            map[0] = z->dim[1];
+            map[1] = z->rank == 4 ? z->dim[2] : 1;
+            map[2] = z->dim[z->rank - 1];
+        }
+        for (int k = 0; k < i; k++)
+            if (s->layer[k].site.a == t)
+                return k;
+        if (!(t->node->op->view || keeps_channels(t->node)) || t->node->nin == 0)
+            return t == nilu_find(s->g, "x") ? -1 : -2;
+    }
 }
 
 void nilu_scene_conservation(const nilu_scene *s, nilu_conservation *out)
 {
+    double roads;
     *out = (nilu_conservation){.gap = s->gap};
     for (int64_t i = 0; i < s->features; i++)
         out->inputs += s->x[i] * s->at_x[NILU_FROM_GAP][i];
-    for (int i = 0; i < s->nlayer; i++)
-        for (int64_t j = 0; s->layer[i].bias && j < s->layer[i].site.out; j++)
-            out->biases += s->layer[i].bias[j] * s->layer[i].delta[NILU_FROM_GAP][j];
+    forensics_beside(s, -1, &out->biases, &roads);
     out->residual = s->gap - out->inputs - out->biases;
 }
 

@@ -27,8 +27,17 @@ bool nilu_relay_of(nilu_scene *s, int layer, nilu_start start, nilu_relay *out)
         out->open += l.slope[j] != 0;
         out->slope += l.slope[j] / (double)l.out;
     }
-    out->weight_gradient = out->x * out->delta; /* the norm of an outer product */
-    out->bias_gradient = l.bias ? out->delta : 0;
+    out->filters = l.filters;
+    out->window = l.window;
+    out->weight_gradient = l.gradient ? norm(l.gradient, l.taps * l.filters) : out->x * out->delta; /* the norm of an outer product */
+    double squares = 0;
+    for (int64_t f = 0; f < l.filters; f++) {
+        double sum = 0;
+        for (int64_t p = 0; p < l.places; p++)
+            sum += l.delta[f * l.places + p];
+        squares += sum * sum;
+    }
+    out->bias_gradient = l.bias ? sqrt(squares) : 0;
     return true;
 }
 

@@ -26,14 +26,23 @@ bool forensics_turned(const nilu_blame *b, int world, int *said)
     return b->verdict.accused == b->verdict.label ? *said != b->verdict.accused : *said == b->verdict.label;
 }
 
-/* In this world `s` has the value `to`. */
-static nilu_status change(nilu_blame *b, int world, const nilu_suspect *s, double to)
+/* In this world `s` is mended, or 0. A filter's weight moves the sums of all its places. */
+static nilu_status change(nilu_blame *b, int world, const nilu_suspect *s, bool mend)
 {
     nilu_layer_view v;
-    if (s->from < 0)
-        return nilu_whatif_hold(b->worlds, world, s->layer, s->neuron, to);
+    nilu_status status = NILU_OK;
+    if (s->from < 0 && s->places == 1)
+        return nilu_whatif_hold(b->worlds, world, s->layer, s->neuron, mend ? s->mended : 0);
     nilu_scene_layer(b->scene, s->layer, NILU_FROM_GAP, &v);
-    return nilu_whatif_nudge(b->worlds, world, s->layer, s->neuron, (to - s->value) * v.x[s->from]);
+    const double by = (mend ? s->mended : 0) - s->value;
+    for (int64_t p = 0; p < s->places && status == NILU_OK; p++) {
+        const int64_t j = s->neuron * s->places + p, in = s->from < 0 ? -1 : nilu_layer_input(&v, s->from, s->neuron, p);
+        if (s->from < 0)
+            status = nilu_whatif_hold(b->worlds, world, s->layer, j, mend ? b->layer[s->layer].output[j] : 0);
+        else if (in >= 0)
+            status = nilu_whatif_nudge(b->worlds, world, s->layer, j, by * v.x[in]);
+    }
+    return status;
 }
 
 /* World 0 is the real one; then two for each suspect. */
@@ -45,8 +54,8 @@ nilu_status forensics_try(nilu_blame *b, int n, nilu_suspect *const *suspect)
         nilu_whatif_reset(b->worlds, b->x);
         for (int k = 0; k < m; k++) {
             const nilu_suspect *s = suspect[first + k];
-            NILU_TRY(change(b, 1 + 2 * k, s, s->mended));
-            NILU_TRY(change(b, 2 + 2 * k, s, 0));
+            NILU_TRY(change(b, 1 + 2 * k, s, true));
+            NILU_TRY(change(b, 2 + 2 * k, s, false));
         }
         NILU_TRY(nilu_whatif_run(b->worlds));
         double gap = forensics_gap(b, 0);

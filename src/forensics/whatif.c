@@ -24,16 +24,16 @@ struct nilu_whatif {
     const float *y;
 };
 
-static nilu_tensor *place(nilu_graph *to, const char *what, const forensics_site *s, nilu_dtype dtype, int worlds)
+static nilu_tensor *place(nilu_tensor *t, const char *what, const forensics_site *s, nilu_dtype dtype)
 {
     char name[NILU_LAYER_NAME + 16];
     snprintf(name, sizeof name, "%s/%s", what, s->name);
-    return nilu_input(to, name, dtype, NILU_SHAPE(worlds, s->out));
+    return nilu_input(nilu_tensor_graph(t), name, dtype, nilu_tensor_shape(t));
 }
 
 typedef struct places {
     const forensics_site *site;
-    int nsite, worlds;
+    int nsite;
 } places;
 
 /* Behind a layer's sum something can be added; what it puts out can be held. */
@@ -44,10 +44,9 @@ static nilu_tensor *changed(void *user, const nilu_node *n, nilu_tensor *t, nilu
     for (int i = 0; i < p->nsite; i++) {
         const forensics_site *s = &p->site[i];
         if (s->z->node == n)
-            t = nilu_add(t, place(nilu_tensor_graph(t), "nudge", s, NILU_F32, p->worlds));
+            t = nilu_add(t, place(t, "nudge", s, NILU_F32));
         if (s->a->node == n)
-            t = nilu_where(place(nilu_tensor_graph(t), "hold", s, NILU_BOOL, p->worlds),
-                           place(nilu_tensor_graph(t), "value", s, NILU_F32, p->worlds), t);
+            t = nilu_where(place(t, "hold", s, NILU_BOOL), place(t, "value", s, NILU_F32), t);
     }
     return t;
 }
@@ -84,7 +83,7 @@ static nilu_status build(nilu_whatif *w, const nilu_model *model)
     }
     if (status == NILU_OK) {
         forensics_sites(g, site, w->nlayer);
-        status = forensics_copy(g, y, changed, &(places){site, w->nlayer, w->worlds}, to, &y2);
+        status = forensics_copy(g, y, changed, &(places){site, w->nlayer}, to, &y2);
     }
     for (int i = 0; i < w->nlayer && status == NILU_OK; i++) {
         handle *h = &w->layer[i];

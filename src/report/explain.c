@@ -91,6 +91,10 @@ static void forward(writer *w)
     int d;
     report_sheet_add(w->s, SHEET_STEP, "%s", _("0  What it saw and said"));
     report_sheet_add(w->s, SHEET_NOTE, "%s", _("input × weight, added up, is z; what it says is a = f(z)."));
+    if (e->outside)
+        report_sheet_add(w->s, SHEET_NOTE, _("%lld of its %lld taps lie outside the picture, where 0 is read."), (long long)e->outside, (long long)e->in);
+    if (e->normed)
+        report_sheet_add(w->s, SHEET_NOTE, "%s", _("f begins with a norm by its running statistics: a factor, and what it adds."));
     terms(w, &e->said, NULL, e->z, e->bias, &sum, &d);
     w->z = report_round(e->z, d);
     report_figure bias = report_round(e->bias, d);
@@ -100,12 +104,14 @@ static void forward(writer *w)
     if (e->biased)
         fill(report_sheet_add(w->s, SHEET_REST, "%s", _("bias")), 0, none, 0, none, bias);
     fill(report_sheet_add(w->s, SHEET_TOTAL, "z"), 0, none, 0, none, w->z);
-    bool relu = strcmp(e->activation, "relu") == 0;
-    w->a = !*e->activation || (relu && w->z.m > 0) ? w->z : relu ? (report_figure){0, w->z.d} : figure(e->a);
+    bool relu = strcmp(e->activation, "relu") == 0 && !e->normed;
+    w->a = e->normed ? figure(e->a) : !*e->activation || (relu && w->z.m > 0) ? w->z : relu ? (report_figure){0, w->z.d} : figure(e->a);
     /* From a saturated tanh or sigmoid the slope must still come out. */
-    if (!relu && *e->activation && e->slope > 1e-9 && e->slope < 1)
+    if (!relu && !e->normed && *e->activation && e->slope > 1e-9 && e->slope < 1)
         w->a = report_round(e->a, report_decimals(e->slope, DIGITS));
-    if (*e->activation)
+    if (e->normed)
+        fill(report_sheet_add(w->s, SHEET_LINE, *e->activation ? "a = %s(norm(z))" : "a = norm(z)", e->activation), 0, none, 0, none, w->a);
+    else if (*e->activation)
         fill(report_sheet_add(w->s, SHEET_LINE, "a = %s(z)", e->activation), 0, none, 0, none, w->a);
     else
         fill(report_sheet_add(w->s, SHEET_LINE, "%s", _("a = z, as it has no activation")), 0, none, 0, none, w->a);
@@ -182,6 +188,10 @@ static void slope_line(writer *w)
     const nilu_explanation *e = w->e;
     bool arithmetic = e->slope > 1e-9 && w->a.d <= 15;
     w->slope = figure(e->slope);
+    if (e->normed) {
+        fill(report_sheet_add(w->s, SHEET_LINE, "f'(z)"), 0, none, 0, none, w->slope);
+        return;
+    }
     if (!*e->activation || strcmp(e->activation, "relu") == 0 || e->slope == 1 || e->slope == 0)
         w->slope = (report_figure){e->slope != 0, 0};
     if (strcmp(e->activation, "tanh") == 0 && arithmetic) {
@@ -203,7 +213,9 @@ static void filter(writer *w)
 {
     const nilu_explanation *e = w->e;
     report_sheet_add(w->s, SHEET_STEP, "%s", _("2  Filter: how far z moves a"));
-    if (!*e->activation)
+    if (e->normed)
+        report_sheet_add(w->s, SHEET_NOTE, "%s", _("The slope is the norm's factor times that of what follows it; where relu is closed it is 0."));
+    else if (!*e->activation)
         report_sheet_add(w->s, SHEET_NOTE, "%s", _("It has no activation: f'(z) = 1."));
     else if (strcmp(e->activation, "relu") == 0 && e->slope == 0)
         report_sheet_add(w->s, SHEET_NOTE, "%s", _("relu is closed, as z is not above 0: it did not take part, and owes 0."));
@@ -229,6 +241,19 @@ static void shared(writer *w, const nilu_terms *t)
     fill(report_sheet_add(w->s, SHEET_TOTAL, _("all %lld"), (long long)t->of), 2, left, '*', w->delta, all);
 }
 
+/* A filter's weights are used at every place: what this one owes is a part of their gradient. */
+static void everywhere(writer *w)
+{
+    const nilu_explanation *e = w->e;
+    char name[REPORT_NAME];
+    const nilu_terms *t = &e->own;
+    report_sheet_add(w->s, SHEET_NOTE, _("That is its part alone. All %lld places of its map share these weights; added up over all of them they owe:"),
+                     (long long)(e->window->map[0] * e->window->map[1]));
+    for (int i = 0; i < t->n; i++)
+        fill(report_sheet_add(w->s, SHEET_LINE, "%s", report_name(w->names, t->term[i].layer, t->term[i].index, name)), 0, none, 0, none,
+             figure(t->term[i].all));
+}
+
 /* What became of the printed weights. */
 static void lesson(writer *w, const nilu_lesson *l, const char *optimizer)
 {
@@ -246,7 +271,7 @@ static void lesson(writer *w, const nilu_lesson *l, const char *optimizer)
     const nilu_terms *t = e->delta != 0 ? &e->own : &e->said; /* who owes nothing is shown by what it heard */
     int n = t->n;
     for (int i = 0; i <= n; i++) {
-        int64_t at = i < n ? site->transposed ? e->neuron * e->in + t->term[i].place : t->term[i].place * e->out + e->neuron : e->neuron;
+        int64_t at = i < n ? forensics_weight_at(site, t->term[i].tap, e->filter) : e->filter;
         const float *b = i < n ? before : bias, *a = i < n ? after : bias_after;
         was[i] = b ? (double)b[at] : 0;
         change[i] = b && a ? (double)a[at] - was[i] : 0;
@@ -280,8 +305,10 @@ void report_explain(report_sheet *s, const nilu_explanation *e, const report_nam
         shared(&w, &e->own);
         if (e->biased)
             fill(report_sheet_add(s, SHEET_LINE, "%s", _("bias")), 2, one, '*', w.delta, w.delta);
+        if (e->window)
+            everywhere(&w);
     } else {
-        report_sheet_add(s, SHEET_NOTE, _("Its error is 0, and so is the gradient of all its %lld weights."), (long long)e->in);
+        report_sheet_add(s, SHEET_NOTE, e->window ? _("Its error is 0, and so is its part in the gradient of its filter's %lld weights.") : _("Its error is 0, and so is the gradient of all its %lld weights."), (long long)e->in);
     }
     if (l && e->start == NILU_FROM_LOSS)
         lesson(&w, l, optimizer);

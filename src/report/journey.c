@@ -31,6 +31,12 @@ static leg_text words(const report_journey *j, const nilu_leg *g)
         snprintf(t.what, sizeof t.what, _("· f'(z)   %s, %lld of %lld open"), r.activation, (long long)r.open, (long long)r.out);
         break;
     default:
+        if (r.window) {
+            snprintf(t.what, sizeof t.what, _("update %s.W [%lld, %lld, %lld, %lld] by x * error, over %lld places"), l->name, (long long)r.filters,
+                     (long long)(r.window->channels / r.window->groups), (long long)r.window->kernel[0], (long long)r.window->kernel[1],
+                     (long long)(r.window->map[0] * r.window->map[1]));
+            break;
+        }
         snprintf(t.what, sizeof t.what, _("update %s.W [%lld, %lld] by xᵀ · error"), l->name, (long long)r.in, (long long)r.out);
     }
     if (g->instruction >= 0)

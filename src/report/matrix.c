@@ -27,7 +27,7 @@ typedef struct corner {
 static bool find_corner(const nilu_explanation *e, const report_names *names, corner *c)
 {
     double w = 0, x = 0, delta = 0, z = 0;
-    if (!nilu_scene_layer((nilu_scene *)names->scene, e->layer, e->start, &c->l))
+    if (!nilu_scene_layer((nilu_scene *)names->scene, e->layer, e->start, &c->l) || c->l.window) /* filters are no such matrix */
         return false;
     c->rows = e->said.n < CORNER ? e->said.n : CORNER;
     c->columns = e->out < CORNER ? (int)e->out : CORNER;

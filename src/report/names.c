@@ -18,11 +18,18 @@ const char *report_name(const report_names *names, int layer, int64_t index, cha
         bool last = layer == nilu_scene_layers(names->scene) - 1 && l->out == v.outputs;
         char number[24];
         snprintf(number, sizeof number, "%lld", (long long)index);
+        if (l->slides) {
+            const int64_t place = index % l->places, across = l->window.map[1];
+            snprintf(out, REPORT_NAME, "%s[%d](%d, %d)", l->name, (int)(index / l->places), (int)(place / across), (int)(place % across));
+            return out;
+        }
         const char *class = last && set && set->class_names ? set->class_names[index] : number;
         bool same = true;
         for (int i = 0; same && (class[i] || number[i]); i++)
             same = class[i] == number[i];
         snprintf(out, REPORT_NAME, same ? "%s[%s]" : "%s[%s] %.40s", l->name, number, class);
+    } else if (layer == -2) {
+        snprintf(out, REPORT_NAME, "input[%lld]", (long long)index);
     } else if (set && set->height && index < v.features) {
         int channel;
         int64_t pixel = report_pixel(set, index, &channel);
