@@ -41,6 +41,8 @@ void __wrap_nilu_plan_free(void *plan)
     DIR *d = opendir("/proc/self/task");
     while (d && readdir(d))
         threads++;
+    if (d)
+        closedir(d);
     fprintf(stderr, "malloc %ld threads %ld\n", made, threads);
     __real_nilu_plan_free(plan);
 }

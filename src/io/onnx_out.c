@@ -302,7 +302,7 @@ static nilu_status pack(onnx_writer *w, Onnx__GraphProto *graph, const char *pat
 nilu_status nilu_onnx_write(nilu_graph *g, int n, nilu_tensor *const *y, const nilu_store *store, int64_t batch,
                             const char *path)
 {
-    onnx_writer w = {.nl = g->nl, .pool = {.nl = g->nl}, .batch = batch, .status = nilu_graph_status(g)};
+    onnx_writer w = {.nl = g->nl, .pool = {.nl = g->nl, .limit = SIZE_MAX}, .batch = batch, .status = nilu_graph_status(g)};
     Onnx__GraphProto graph = ONNX__GRAPH_PROTO__INIT;
     if (w.status != NILU_OK)
         return graph_report(g);
