@@ -163,8 +163,18 @@ static char *fresh_name(nilu_graph *g, const char *name)
     size_t n = (size_t)snprintf(full, sizeof full - 12, "%s%s", g->scope, name);
     if (n >= sizeof full - 12)
         n = sizeof full - 13;
-    for (int i = 2; taken(g, full); i++)
-        snprintf(full + n, 12, "_%d", i);
+    /* Numbers are taken one after the other, so the first free one is found by halving: a loop of many steps asks for many. */
+    unsigned low = 1, high = 2; /* low is taken */
+    if (!taken(g, full))
+        return copy_text(g, full);
+    for (; snprintf(full + n, 12, "_%u", high), taken(g, full) && high < 1u << 30; high *= 2)
+        low = high;
+    while (high - low > 1) {
+        const unsigned middle = low + (high - low) / 2;
+        snprintf(full + n, 12, "_%u", middle);
+        *(taken(g, full) ? &low : &high) = middle;
+    }
+    snprintf(full + n, 12, "_%u", high);
     return copy_text(g, full);
 }
 

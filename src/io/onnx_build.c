@@ -7,7 +7,7 @@
 #define FOLD_LIMIT ((int64_t)1 << 22) /* elements that go into a node whose outputs are worked out at once */
 #define FOLD_ROOM (2 * FOLD_LIMIT)    /*   and all that it computes on the way */
 #define ATTRIBUTES_LIMIT 64           /* they are searched for by name */
-#define NODES_LIMIT 500000            /* of the graph, and of the file with bodies counted each time: loops in loops are unrolled */
+#define NODES_LIMIT 200000            /* of the graph, and of the file with bodies counted each time: loops in loops are unrolled */
 
 /* ---- values by name */
 

@@ -17,8 +17,8 @@ void *onnx_keep(onnx_pool *p, size_t bytes)
 {
     if (p->bytes > p->limit || bytes > p->limit - p->bytes) {
         base_fail(p->nl, NILU_E_NO_MEMORY,
-                  N_("%.300s: to build it %zu MB are wanted beside its weights, where %zu are allowed; is a size in it wrong?"),
-                  p->path, bytes >> 20, p->limit >> 20);
+                  N_("%.300s: to build it more than %zu MB are wanted beside its weights; is a size in it wrong, or a loop too long?"),
+                  p->path, p->limit >> 20);
         return NULL;
     }
     if (base_grow(p->nl, &p->block, &p->cap, p->n + 1, sizeof *p->block) != NILU_OK)

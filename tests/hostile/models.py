@@ -69,7 +69,7 @@ def layers(what, words, says):
 layers("nothing", "", "layer")
 layers("commas alone", ",,,,", "layer")
 layers("100,000 letters", "x" * 100000, "a layer of 100000 characters")
-layers("20,000 layers' worth of commas", "8," * 20000 + "?", "there is no layer called")
+layers("20,000 layers' worth of commas", "8," * 20000 + "?", "at most 10000 layers")
 layers("a sign that is no UTF-8", "dense \udcff8", "units must be")
 layers("an equals sign alone", "dense =", "is not key=value")
 layers("a key without a value", "dense 8 init=", "is not key=value")

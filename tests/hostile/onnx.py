@@ -232,7 +232,7 @@ nodes("a loop whose body wants more", node("Loop", ["m", "c", "x"], ["y"], attri
 nodes("a scan of INT64_MIN inputs", node("Scan", ["x"], ["y"], attribute("body", g=body()), attribute("num_scan_inputs", i=-HUGE - 1)), says="no body")
 nodes("a scan of 2^32 + 1 inputs", node("Scan", ["x"], ["y"], attribute("body", g=body()), attribute("num_scan_inputs", i=(1 << 32) + 1)), says="no body")
 nodes("a scan whose input is left out", node("Scan", ["", "x"], ["y"], attribute("body", g=body()), attribute("num_scan_inputs", i=1)), says="m.onnx")
-nodes("a branch on what is not known", node("If", ["x"], ["y"], attribute("then_branch", g=body()), attribute("else_branch", g=body())), says="known before a step")
+nodes("a branch whose body reads what is nowhere", node("If", ["x"], ["y"], attribute("then_branch", g=body()), attribute("else_branch", g=body())), says="computed nowhere")
 row("onnx: a folder of its name", {"m.onnx/x": b""}, "run m.onnx -o out", "m.onnx: is not a regular file")
 row("onnx: a device without end", {"m.onnx": ("link", "/dev/zero")}, "run m.onnx -o out", "m.onnx: is not a regular file")
 row("onnx: a pipe that nobody writes to", {"m.onnx": ("pipe",)}, "run m.onnx -o out", "m.onnx: is not a regular file")

@@ -16,7 +16,7 @@ nilu = os.path.join(os.path.abspath(sys.argv[1]), "nilu")
 only = sys.argv[2] if len(sys.argv) > 2 else None
 slow = "sanitize" in os.path.basename(os.path.abspath(sys.argv[1]))
 SECONDS = 60 if slow else 10  # of CPU time
-MEGABYTES = 600 if slow else 96  # beside twice the files; the sanitizer's shadow and what it keeps of freed memory among it
+MEGABYTES = 600 if slow else 128  # beside twice the files; the sanitizer's shadow and what it keeps of freed memory among it
 ALLOWED = (1, 2, 3, 4, 5)
 
 
@@ -95,7 +95,7 @@ def judge(files, command, says):
         make(folder, files)
         before = tree(folder)
         size = sum(n for n, _ in before.values())
-        code, memory, said, raw = launch(folder, [nilu] + command + ([] if command[0] == "plan" else ["--threads", "1"]))
+        code, memory, said, raw = launch(folder, [nilu] + command + ([] if command[0] in ("plan", "export") else ["--threads", "1"]))
         after = tree(folder)
     sentence = raw.decode("utf-8", "replace").strip("\n")
     wrong = []

@@ -73,8 +73,6 @@ weights("another network's weights", file_of(tensor(name="fc1/weight")[:-1] + ',
 weights("not-a-number in every weight", MODEL[:-8] + b"\xff" * 8, "check sum")
 for at in (0, 30, len(MODEL) // 2, len(MODEL) - 1):
     weights("byte %d changed" % at, MODEL[:at] + bytes([MODEL[at] ^ 4]) + MODEL[at + 1:], "model.safetensors")
-weights("a link to itself", ("link", "model.safetensors"), "model.safetensors")
-weights("a device without end", ("link", "/dev/zero"), "model.safetensors")
 
 Y = RUN["run.yaml"]
 for what, bytes_, says in (("nothing", b"", "run.yaml"), ("cut off in the middle", Y[:len(Y) // 2], "run.yaml"), ("NUL bytes", b"\0" * 500, "run.yaml"),
