@@ -234,7 +234,7 @@ static nilu_tensor *normalised_net(nilu_graph *g)
 {
     nilu_tensor *y = nilu_input(g, "x", NILU_F32, NILU_SHAPE(4, 3, 8, 8));
     for (int i = 0; i < 2; i++) {
-        char name[8];
+        char name[24];
         snprintf(name, sizeof name, "w%d", i);
         y = nilu_conv(y, nilu_param(g, name, NILU_F32, NILU_SHAPE(6, i ? 6 : 3, 3, 3), (nilu_init){NILU_INIT_NORMAL, 0, 0.3}), NULL);
         nilu_tensor *now = nilu_moments(y, NILU_AXES(0, 2, 3), false);
