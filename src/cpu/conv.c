@@ -17,8 +17,6 @@
 
 #include <string.h>
 
-#define COLD __attribute__((cold)) /* runs once a plan: small rather than fast */
-
 #define NEAR (160 << 10)   /* bytes of a panel, and of a tile: the rest of a second-level cache is left for the weights */
 #define DEPTH 320          /* taps of a panel, about */
 #define UNIT 48            /* places: whole blocks on every instruction set */
@@ -131,7 +129,7 @@ static void move(const conv *v, char *to, int64_t to_step, const char *from, int
 /* ---- making ready */
 
 /* Vectors of a block: as few as keep both units busy, because more of them read the panel more often. */
-COLD static int strip_for(const cpu_gemm_table *isa, int64_t rows)
+CPU_COLD static int strip_for(const cpu_gemm_table *isa, int64_t rows)
 {
     enum { BUSY = 10 }; /* sums under way: two units, four cycles each */
     int best = 1;
@@ -146,21 +144,16 @@ COLD static int strip_for(const cpu_gemm_table *isa, int64_t rows)
     return best;
 }
 
-static int64_t round_up(int64_t n, int64_t to)
-{
-    return cpu_ceil_div(n, to) * to;
-}
-
 /* How many channels are laid out at a time, and how many places a tile takes; by shape alone, because the sums behind a tile go
  * by tiles. */
-COLD static void cut(conv *v, int64_t taps, int64_t places)
+CPU_COLD static void cut(conv *v, int64_t taps, int64_t places)
 {
     const int64_t chunks = cpu_ceil_div(v->inner * taps, 2 * DEPTH) > 1 ? cpu_ceil_div(v->inner * taps, DEPTH) : 1;
     v->chunk = cpu_ceil_div(v->inner, chunks) + (v->inner == 0);
     const int64_t depth = v->chunk * taps, deep = depth > v->rows ? depth : v->rows;
     int64_t n = NEAR / (deep * v->size + 1) / UNIT * UNIT;
     n = cpu_least(n < UNIT ? UNIT : n, MOST_COLUMNS);
-    n = cpu_least(n, round_up(cpu_ceil_div(places * v->p.samples * v->p.groups, FEW_TILES), UNIT));
+    n = cpu_least(n, cpu_round_up(cpu_ceil_div(places * v->p.samples * v->p.groups, FEW_TILES), UNIT));
     v->columns = n > 0 ? n : UNIT;
     v->ld = v->columns + 16; /* off powers of two */
     const int64_t tiles = cpu_ceil_div(places * v->p.samples, v->columns) * v->p.groups;
@@ -168,7 +161,7 @@ COLD static void cut(conv *v, int64_t taps, int64_t places)
 }
 
 /* Sorts the places of the kernel by the kind of places of the result that they lie over. Forward there is one kind. */
-COLD static void find_kinds(conv *v)
+CPU_COLD static void find_kinds(conv *v)
 {
     const ops_slide_plan *p = &v->p;
     int64_t found = 0;
@@ -209,7 +202,7 @@ static int64_t place_of(const kind *k, const tap *t)
 }
 
 /* How kind k's copy lies; false: it is no good, because too much of it is not looked at. */
-COLD static bool lay_copy(conv *v, kind *k)
+CPU_COLD static bool lay_copy(conv *v, kind *k)
 {
     enum { LAYING = 20 }; /* to lay out a number of the panel takes as long as so many filters' products with it */
     int64_t least[2] = {0, 0}, most[2] = {0, 0};
@@ -240,11 +233,11 @@ COLD static bool lay_copy(conv *v, kind *k)
     k->sheet = (k->rows + k->reach) * k->pitch + k->left + 16;
     k->far = k->sheet * k->phases;
     k->far += k->far % 256 == 0 ? 16 : 0;
-    const int64_t columns = round_up(k->rows * k->pitch, 16) + (k->cuts > 1 ? 16 : 0);
+    const int64_t columns = cpu_round_up(k->rows * k->pitch, 16) + (k->cuts > 1 ? 16 : 0);
     return (columns * k->cuts - k->places) * v->rows < k->places * LAYING;
 }
 
-COLD static bool lay_copies(conv *v)
+CPU_COLD static bool lay_copies(conv *v)
 {
     if (v->step[0] * v->step[1] > MOST_PHASES || v->bare || v->rows == 0 || v->inner == 0)
         return false;
@@ -261,7 +254,7 @@ COLD static bool lay_copies(conv *v)
     return true;
 }
 
-COLD static conv *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, bool back)
+CPU_COLD static conv *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, bool back)
 {
     const struct ops_conv *o = n->attr;
     const nilu_shape x = back ? n->out[0].shape : n->in[0]->shape, y = back ? n->in[0]->shape : n->out[0].shape;
@@ -297,13 +290,7 @@ COLD static conv *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, bool b
     return v;
 }
 
-static const char *accepts(const nilu_node *n, const cpu_isa *isa)
-{
-    (void)isa;
-    return n->in[0]->dtype == NILU_BF16 ? N_("bf16 has no fast kernel") : NULL;
-}
-
-COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job, bool back)
+CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job, bool back)
 {
     conv *v = start(nl, n, isa, back);
     *job = (cpu_job){.plan = v};
@@ -327,7 +314,7 @@ COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa
         v->all += k->tiles;
         pieces = most_pieces(k->taps, k->places, v->columns) > pieces ? most_pieces(k->taps, k->places, v->columns) : pieces;
         if (v->copied) {
-            v->ld = round_up(k->rows * k->pitch, 16) + 16 > v->ld ? round_up(k->rows * k->pitch, 16) + 16 : v->ld;
+            v->ld = cpu_round_up(k->rows * k->pitch, 16) + 16 > v->ld ? cpu_round_up(k->rows * k->pitch, 16) + 16 : v->ld;
             copy = v->chunk * k->far > copy ? v->chunk * k->far : copy;
         }
     }
@@ -432,7 +419,7 @@ static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *l
     const char *weights = (const char *)c->scratch + ((int64_t)k->weights + group * v->rows * taps) * v->size;
     char *tile = local + v->product_at;
     cpu_hop *hop = (cpu_hop *)(void *)(local + v->pieces_at);
-    cpu_product g = {.rows = v->rows, .columns = round_up((high - 1) * k->pitch + k->size[1], lanes), .p_row = taps, .p_step = 1, .q_step = k->far,
+    cpu_product g = {.rows = v->rows, .columns = cpu_round_up((high - 1) * k->pitch + k->size[1], lanes), .p_row = taps, .p_step = 1, .q_step = k->far,
                      .q_strip = (int64_t)v->strip * lanes, .c_row = v->ld, .strip = v->strip, .near = true, .hop = hop, .hops = k->taps ? k->taps - 1 : 0};
     const int64_t row = v->step[0] * v->source[1] * v->size, soon = (top + k->up) * row < 0 ? 0 : (top + k->up) * row,
                   span = cpu_least((high + k->reach) * row, plane * v->size - soon);
@@ -515,5 +502,5 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
     return NILU_OK;
 }
 
-const cpu_kernel cpu_kernel_conv = {"conv", "conv", accepts, prepare_conv, run};
-const cpu_kernel cpu_kernel_conv_transpose = {"conv_transpose", "conv_transpose", accepts, prepare_transpose, run};
+const cpu_kernel cpu_kernel_conv = {"conv", "conv", cpu_accepts_wide, prepare_conv, run};
+const cpu_kernel cpu_kernel_conv_transpose = {"conv_transpose", "conv_transpose", cpu_accepts_wide, prepare_transpose, run};

@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-#define COLD __attribute__((cold)) /* runs once a plan: small rather than fast */
-
 #define NEAR (192 << 10)        /* bytes of the copy, in the second-level cache beside y's part and the result's */
 #define LONG 256                /* places that a block should add up before its sums go back to memory */
 #define VECTORS 24              /* numbers beside each other, from which on one row of the kernel is enough */
@@ -34,19 +32,8 @@ typedef struct weight {
     size_t copy_at;             /* in `local`, behind the hops from row to row of y, [together, high] */
 } weight;
 
-static const char *accepts(const nilu_node *n, const cpu_isa *isa)
-{
-    (void)isa;
-    return n->in[0]->dtype == NILU_BF16 ? N_("bf16 has no fast kernel") : NULL;
-}
-
-static int64_t round_up(int64_t n, int64_t to)
-{
-    return cpu_ceil_div(n, to) * to;
-}
-
 /* How many channels, samples and rows a copy has. */
-COLD static void cut(weight *v)
+CPU_COLD static void cut(weight *v)
 {
     const ops_slide_plan *p = &v->p;
     const int64_t places = p->out[0] * p->out[1], reach = (p->kernel[0] - 1) * p->dilation[0] + 1;
@@ -61,7 +48,7 @@ COLD static void cut(weight *v)
     int64_t chunk = NEAR / (row * v->rows * samples) / 16 * 16;
     chunk = chunk < 16 ? 16 : chunk;
     v->chunks = cpu_ceil_div(v->each, chunk);
-    v->chunk = cpu_least(round_up(cpu_ceil_div(v->each, v->chunks), 16), v->each);
+    v->chunk = cpu_least(cpu_round_up(cpu_ceil_div(v->each, v->chunks), 16), v->each);
     v->chunks = cpu_ceil_div(v->each, v->chunk);
     const int64_t most = NEAR / (row * v->chunk); /* rows of the copy */
     v->together = cpu_least(most / v->rows, cpu_least(4 * enough, p->samples));
@@ -74,7 +61,7 @@ COLD static void cut(weight *v)
 }
 
 /* Vectors of a block: the most numbers for its time, of so many rows and columns. */
-COLD static int strip_for(const weight *v, int64_t rows, int64_t columns)
+CPU_COLD static int strip_for(const weight *v, int64_t rows, int64_t columns)
 {
     int best = 1;
     double least = 0;
@@ -94,7 +81,7 @@ COLD static int strip_for(const weight *v, int64_t rows, int64_t columns)
     return best;
 }
 
-COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     weight draft = {.p = ops_conv_plan(n->attr, n->in[0]->shape, n->out[0].shape, n->in[1]->shape), .isa = isa->gemm};
     const ops_slide_plan *p = &draft.p;
@@ -237,4 +224,4 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
     return NILU_OK;
 }
 
-const cpu_kernel cpu_kernel_conv_weight = {"conv_weight", "conv_weight", accepts, prepare, run};
+const cpu_kernel cpu_kernel_conv_weight = {"conv_weight", "conv_weight", cpu_accepts_wide, prepare, run};

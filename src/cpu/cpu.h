@@ -190,10 +190,17 @@ nilu_status cpu_brief_add(cpu_brief *b, const cpu_kernel *k, const nilu_call *c,
 bool cpu_brief_helps(const cpu_brief *b); /* was anything added but calls of kernels? */
 void cpu_brief_run(const cpu_brief *b, const call_fault *fault);
 
+/* Of what runs once a plan: small rather than fast. */
+#define CPU_COLD __attribute__((cold))
+
 /* ---- for cutting */
 static inline int64_t cpu_ceil_div(int64_t a, int64_t b)
 {
     return a / b + (a % b != 0);
+}
+static inline int64_t cpu_round_up(int64_t n, int64_t to)
+{
+    return cpu_ceil_div(n, to) * to;
 }
 static inline int64_t cpu_least(int64_t a, int64_t b)
 {
@@ -203,6 +210,8 @@ static inline int64_t cpu_least(int64_t a, int64_t b)
 #define CPU_TILE_BYTES 65536
 /* Why not, of a kernel that computes every node of its op: there is no reason. */
 const char *cpu_accepts_all(const nilu_node *n, const cpu_isa *isa);
+/* Of a kernel that has f32 and f64. */
+const char *cpu_accepts_wide(const nilu_node *n, const cpu_isa *isa);
 
 /* ---- shapes */
 /* x's axes joined into groups, in turn kept and gone, without those of 1; *axes: which groups are gone. */

@@ -17,3 +17,9 @@ const char *cpu_accepts_all(const nilu_node *n, const cpu_isa *isa)
     (void)n, (void)isa;
     return NULL;
 }
+
+const char *cpu_accepts_wide(const nilu_node *n, const cpu_isa *isa)
+{
+    (void)isa;
+    return n->in[0]->dtype == NILU_BF16 ? N_("bf16 has no fast kernel") : NULL;
+}

@@ -4,8 +4,6 @@
  * results, `outer` is cut into parts, which are added up in a second phase. */
 #include "cpu/cpu.h"
 
-#define COLD __attribute__((cold)) /* runs once a plan or a result: small rather than fast */
-
 #define LANES 16
 #define PIECE 16384 /* elements of a tile, if there are so many */
 #define MOST_PARTS 16
@@ -17,7 +15,7 @@ typedef struct moments {
 } moments;
 
 /* False: the axes are mixed in another way. */
-COLD static bool see(const nilu_node *n, moments *m)
+CPU_COLD static bool see(const nilu_node *n, moments *m)
 {
     nilu_axes gone;
     nilu_shape s = cpu_group_axes(n->in[0]->shape, ((const struct ops_reduce *)n->attr)->axes, &gone);
@@ -43,7 +41,7 @@ static const char *accepts(const nilu_node *n, const cpu_isa *isa)
     return see(n, &m) ? NULL : N_("the axes do not lie behind each other");
 }
 
-COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     moments *m = base_calloc(nl, 1, sizeof *m);
     (void)isa;
@@ -100,7 +98,7 @@ static double first_of(const nilu_call *c, const moments *m, int64_t k)
     return call_get(c, 0, k * m->run);
 }
 
-COLD static double across(const double *lane)
+CPU_COLD static double across(const double *lane)
 {
     double v[LANES];
     memcpy(v, lane, sizeof v);
@@ -163,7 +161,7 @@ static void tile(const nilu_call *c, const moments *m, int64_t t)
     }
 }
 
-COLD static void finish(const nilu_call *c, const moments *m, int64_t k)
+CPU_COLD static void finish(const nilu_call *c, const moments *m, int64_t k)
 {
     const double n = (double)(m->outer * m->run), *part = c->scratch;
     double one = 0, two = 0;

@@ -4,8 +4,6 @@
 
 #include <math.h>
 
-#define COLD __attribute__((cold)) /* runs once a plan: small rather than fast */
-
 /* Places of the result that see the picture at place b of the kernel. */
 static ops_span seen(const ops_slide_plan *p, int64_t b)
 {
@@ -26,18 +24,12 @@ static ops_span seen(const ops_slide_plan *p, int64_t b)
 #define PACE __attribute__((cold)) /* f64 is the arithmetic of forensics and tests: small rather than fast */
 #include "cpu/pool_real.inc"
 
-static const char *accepts(const nilu_node *n, const cpu_isa *isa)
-{
-    (void)isa;
-    return n->in[0]->dtype == NILU_BF16 ? N_("bf16 has no fast kernel") : NULL;
-}
-
 typedef struct pool {
     ops_slide_plan p;
     int64_t planes, together; /* of a tile */
 } pool;
 
-COLD static nilu_status prepare(nilu *nl, const nilu_node *n, nilu_shape x, nilu_shape y, cpu_job *job)
+CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, nilu_shape x, nilu_shape y, cpu_job *job)
 {
     pool *v = base_calloc(nl, 1, sizeof *v);
     *job = (cpu_job){.phases = 1, .plan = v};
@@ -51,13 +43,13 @@ COLD static nilu_status prepare(nilu *nl, const nilu_node *n, nilu_shape x, nilu
     return NILU_OK;
 }
 
-COLD static nilu_status prepare_pool(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+CPU_COLD static nilu_status prepare_pool(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     (void)isa;
     return prepare(nl, n, n->in[0]->shape, n->out[0].shape, job);
 }
 
-COLD static nilu_status prepare_unpool(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+CPU_COLD static nilu_status prepare_unpool(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     (void)isa;
     return prepare(nl, n, n->out[0].shape, n->in[0]->shape, job);
@@ -103,7 +95,7 @@ static nilu_status run_unpool(const nilu_call *c, int phase, int64_t begin, int6
 static const char *accepts_scatter(const nilu_node *n, const cpu_isa *isa)
 {
     const struct ops_scatter *t = n->attr;
-    return graph_split(n->out[0].shape, (int)t->axis).inner != 1 ? N_("only the last axis has a fast kernel") : accepts(n, isa);
+    return graph_split(n->out[0].shape, (int)t->axis).inner != 1 ? N_("only the last axis has a fast kernel") : cpu_accepts_wide(n, isa);
 }
 
 static int64_t lines_of_tile(int64_t elements)
@@ -111,7 +103,7 @@ static int64_t lines_of_tile(int64_t elements)
     return CPU_TILE_BYTES / (4 * elements + 1) + 1;
 }
 
-COLD static nilu_status prepare_scatter(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+CPU_COLD static nilu_status prepare_scatter(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     const struct ops_scatter *t = n->attr;
     const graph_around z = graph_split(n->out[0].shape, (int)t->axis);
@@ -134,7 +126,7 @@ static nilu_status run_scatter(const nilu_call *c, int phase, int64_t begin, int
     return NILU_OK;
 }
 
-COLD static nilu_status prepare_take(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+CPU_COLD static nilu_status prepare_take(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     (void)nl, (void)isa;
     *job = (cpu_job){.phases = 1, .tiles = {cpu_ceil_div(base_count(n->out[0].shape), CPU_TILE_BYTES / 8)}, .faults = true};
@@ -154,8 +146,8 @@ static nilu_status run_take(const nilu_call *c, int phase, int64_t begin, int64_
     return NILU_OK;
 }
 
-const cpu_kernel cpu_kernel_max_pool = {"max_pool", "max_pool", accepts, prepare_pool, run_max};
-const cpu_kernel cpu_kernel_avg_pool = {"avg_pool", "avg_pool", accepts, prepare_pool, run_avg};
-const cpu_kernel cpu_kernel_avg_unpool = {"avg_unpool", "avg_unpool", accepts, prepare_unpool, run_unpool};
+const cpu_kernel cpu_kernel_max_pool = {"max_pool", "max_pool", cpu_accepts_wide, prepare_pool, run_max};
+const cpu_kernel cpu_kernel_avg_pool = {"avg_pool", "avg_pool", cpu_accepts_wide, prepare_pool, run_avg};
+const cpu_kernel cpu_kernel_avg_unpool = {"avg_unpool", "avg_unpool", cpu_accepts_wide, prepare_unpool, run_unpool};
 const cpu_kernel cpu_kernel_scatter_along = {"scatter_along", "scatter_along", accepts_scatter, prepare_scatter, run_scatter};
 const cpu_kernel cpu_kernel_take_along = {"take_along", "take_along", cpu_accepts_all, prepare_take, run_take};

@@ -18,8 +18,6 @@
 
 #include <string.h>
 
-#define COLD __attribute__((cold)) /* runs once a plan: small rather than fast */
-
 enum { TILE = 4, SIDE = 6, POSITIONS = SIDE * SIDE, KERNEL = 3, AREA = 9 };
 #define LANES 16
 #define LEAST 16               /* channels, and filters */
@@ -46,11 +44,6 @@ typedef struct winograd {
     size_t m_at, picture_at, turned_at; /* in `local`, in elements, behind V */
     int64_t chunk, chunks, parts, all; /* conv_weight: `all` numbers in a part */
 } winograd;
-
-static int64_t round_up(int64_t n, int64_t to)
-{
-    return cpu_ceil_div(n, to) * to;
-}
 
 /* to [columns, rows] = from [rows, columns] transposed, in whole squares: the last ones overlap others where they must. */
 static void turn(const winograd *v, int64_t rows, int64_t columns, const float *from, int64_t ld, float *to, int64_t to_ld)
@@ -135,7 +128,7 @@ static source pictures(const winograd *v, const nilu_arg *x)
 
 /* Cycles, at what direct products reach, and those of the transforms with their way through memory; a quarter more must be
  * won, and as many tiles be there as keep some threads busy. */
-COLD static bool worth_it(const ops_slide_plan *p)
+CPU_COLD static bool worth_it(const ops_slide_plan *p)
 {
     const double c = (double)p->channels, f = (double)p->filters;
     const double tiles = (double)p->samples * (double)cpu_ceil_div(p->out[0], TILE) * (double)cpu_ceil_div(p->out[1], TILE);
@@ -146,7 +139,7 @@ COLD static bool worth_it(const ops_slide_plan *p)
 }
 
 /* NULL, or why not: the shape alone decides, because bits depend on it. */
-COLD static const char *refuses(const nilu_node *n, nilu_shape x, nilu_shape w, nilu_shape y)
+CPU_COLD static const char *refuses(const nilu_node *n, nilu_shape x, nilu_shape w, nilu_shape y)
 {
     if (n->in[0]->dtype != NILU_F32)
         return N_("Winograd's products are of f32");
@@ -176,7 +169,7 @@ static const char *accepts_weight(const nilu_node *n, const cpu_isa *isa)
 }
 
 /* Of shapes x [samples, channels, ..], w and y [samples, filters, ..] of the convolution. */
-COLD static winograd *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, nilu_shape x, nilu_shape w, nilu_shape y, bool back)
+CPU_COLD static winograd *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, nilu_shape x, nilu_shape w, nilu_shape y, bool back)
 {
     const ops_slide_plan p = ops_conv_plan(n->attr, x, w, y);
     winograd *v = base_calloc(nl, 1, sizeof *v);
@@ -206,7 +199,7 @@ COLD static winograd *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, ni
 }
 
 /* Places in `local`, when groups and parts are known. */
-COLD static size_t place(winograd *v)
+CPU_COLD static size_t place(winograd *v)
 {
     const int64_t tiles = v->some * v->across, width = v->across * TILE + SIDE - TILE;
     v->v_row = cpu_gemm_spaced(v->channels);
@@ -232,17 +225,17 @@ static nilu_status prepare_both(winograd *v, cpu_job *job)
     v->some = cpu_ceil_div(v->strips, v->groups);
     job->tiles[0] = cpu_ceil_div(v->filters, LANES) * cpu_ceil_div(v->channels, LANES);
     job->tiles[1] = v->groups;
-    job->scratch = (size_t)(POSITIONS * round_up(v->filters, v->panel) * v->channels) * sizeof(float);
+    job->scratch = (size_t)(POSITIONS * cpu_round_up(v->filters, v->panel) * v->channels) * sizeof(float);
     job->local = place(v) * sizeof(float);
     return NILU_OK;
 }
 
-COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     return prepare_both(start(nl, n, isa, n->in[0]->shape, n->in[1]->shape, n->out[0].shape, false), job);
 }
 
-COLD static nilu_status prepare_transpose(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+CPU_COLD static nilu_status prepare_transpose(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     return prepare_both(start(nl, n, isa, n->out[0].shape, n->in[1]->shape, n->in[0]->shape, true), job);
 }
@@ -252,7 +245,7 @@ static void transform_weights(const winograd *v, const nilu_call *c, int64_t t, 
 {
     const int64_t blocks = cpu_ceil_div(v->filters, LANES), f = t % blocks * LANES, c0 = t / blocks * LANES;
     const int64_t filters = cpu_least(LANES, v->filters - f), channels = cpu_least(LANES, v->channels - c0);
-    const int64_t far = round_up(v->filters, v->panel) * v->channels;
+    const int64_t far = cpu_round_up(v->filters, v->panel) * v->channels;
     const cpu_grid to = {SIDE * far, far, v->panel};
     float *u = (float *)c->scratch + f / v->panel * v->panel * v->channels + c0 * v->panel + f % v->panel, *turned = local + v->turned_at;
     const float *w = c->in[1].data;
@@ -285,7 +278,7 @@ static void put_back(const winograd *v, const float *m, int64_t begin, int64_t e
 
 static void compute(const winograd *v, const nilu_call *c, int64_t t, float *local)
 {
-    const int64_t begin = t * v->some, end = cpu_least(begin + v->some, v->strips), far = round_up(v->filters, v->panel) * v->channels;
+    const int64_t begin = t * v->some, end = cpu_least(begin + v->some, v->strips), far = cpu_round_up(v->filters, v->panel) * v->channels;
     const source x = pictures(v, &c->in[0]);
     float *m = local + v->m_at;
     cpu_product g = {.rows = (end - begin) * v->across, .k = v->channels, .p_row = v->v_row, .p_step = 1, .q_step = v->panel,
@@ -313,18 +306,18 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
 
 /* ---- conv_weight: phase 0 adds up parts [positions, channels, filters], phase 1 adds parts up and makes weights of them */
 
-COLD static nilu_status prepare_weight(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
+CPU_COLD static nilu_status prepare_weight(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     winograd *v = start(nl, n, isa, n->in[0]->shape, n->out[0].shape, n->in[1]->shape, false);
     *job = (cpu_job){.phases = 2, .plan = v};
     if (!v)
         return NILU_E_NO_MEMORY;
-    v->all = POSITIONS * v->channels * round_up(v->filters, LANES);
+    v->all = POSITIONS * v->channels * cpu_round_up(v->filters, LANES);
     v->parts = cpu_least(MOST_PARTS, PARTS_BYTES / (v->all * (int64_t)sizeof(float)) + 1);
     v->parts = cpu_least(v->parts, cpu_ceil_div(v->strips * v->across, PART_TILES));
     v->parts = cpu_least(v->parts, v->strips);
     v->chunks = cpu_ceil_div(v->filters, CHUNK);
-    v->chunk = round_up(cpu_ceil_div(v->filters, v->chunks), LANES);
+    v->chunk = cpu_round_up(cpu_ceil_div(v->filters, v->chunks), LANES);
     v->some = cpu_least(v->some, cpu_ceil_div(v->strips, v->parts));
     job->tiles[0] = v->parts * v->chunks;
     job->tiles[1] = cpu_ceil_div(v->filters, LANES) * cpu_ceil_div(v->channels, LANES);
@@ -337,7 +330,7 @@ static void add_up(const winograd *v, const nilu_call *c, int64_t t, float *loca
 {
     const int64_t part = t / v->chunks, f = t % v->chunks * v->chunk, filters = cpu_least(v->chunk, v->filters - f);
     const int64_t first = part * v->strips / v->parts, last = (part + 1) * v->strips / v->parts;
-    const int64_t row = round_up(v->filters, LANES);
+    const int64_t row = cpu_round_up(v->filters, LANES);
     const source x = pictures(v, &c->in[0]);
     const source e = {.at = c->in[1].data, .channels = v->filters, .sides = {v->out[0], v->out[1]}, .width = v->across * TILE, .rows = TILE,
                       .transform = v->isa->error};
@@ -358,7 +351,7 @@ static void add_up(const winograd *v, const nilu_call *c, int64_t t, float *loca
 static void finish(const winograd *v, const nilu_call *c, int64_t t, float *local)
 {
     const int64_t blocks = cpu_ceil_div(v->filters, LANES), f = t % blocks * LANES, c0 = t / blocks * LANES;
-    const int64_t filters = cpu_least(LANES, v->filters - f), channels = cpu_least(LANES, v->channels - c0), row = round_up(v->filters, LANES);
+    const int64_t filters = cpu_least(LANES, v->filters - f), channels = cpu_least(LANES, v->channels - c0), row = cpu_round_up(v->filters, LANES);
     const cpu_grid from = {SIDE * LANES, LANES, 0}, to = {KERNEL * LANES, LANES, 0};
     float *turned = local + v->turned_at, sum[POSITIONS * LANES];
     for (int64_t i = 0; i < channels; i++) {
