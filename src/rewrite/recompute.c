@@ -15,7 +15,6 @@ typedef struct chain {
 } chain;
 
 typedef struct work {
-    rewrite_job *job;
     chain *chain; /* of each node */
     bool *anchored;
 } work;
@@ -77,7 +76,7 @@ nilu_status rewrite_recompute(rewrite_job *job)
 {
     nilu_graph *g = job->g;
     const int count = g->nnode;
-    work w = {.job = job};
+    work w;
     w.chain = base_calloc(g->nl, (size_t)count + 1, sizeof *w.chain);
     w.anchored = base_calloc(g->nl, (size_t)count + 1, sizeof *w.anchored);
     if (!w.chain || !w.anchored)
