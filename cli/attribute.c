@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "data/data.h"
 #include "report/report.h"
 
 struct attribute {
@@ -73,10 +74,9 @@ static nilu_status ask(shares *t, int method)
 static double pixel(const shares *t, int64_t i)
 {
     const nilu_data_info *set = t->k.info->set;
-    const int64_t area = (int64_t)set->height * set->width;
     double sum = 0;
     for (int k = 0; k < set->channels; k++)
-        sum += t->part[set->planes ? k * area + i : i * set->channels + k];
+        sum += t->part[data_feature(set, i, k)];
     return sum;
 }
 
@@ -175,20 +175,21 @@ static nilu_status tell(const shares *t, int method)
 static nilu_status ask_all(shares *t)
 {
     const nilu_data_info *set = t->k.info->set;
-    int first = 0, n = NILU_METHODS;
+    int first = 0;
     while (strcmp(methods[first], t->s->by) != 0)
         first++;
     const bool all = first == NILU_METHODS;
+    int n = all ? NILU_METHODS : 1;
     first = all ? 0 : first;
-    n = all ? n : 1;
     report_tiles sheet = {0};
+    nilu_status status = NILU_OK;
     if (set->height && (set->channels == 1 || set->channels == 3)) {
-        NILU_TRY(report_tiles_new(t->c->nl, n + 1, n + 1 < 4 ? n + 1 : 4, set->height, set->width, (int)t->s->magnify, &sheet));
-        NILU_TRY(sample_tile(t, &sheet));
+        status = report_tiles_new(t->c->nl, n + 1, n + 1 < 4 ? n + 1 : 4, set->height, set->width, (int)t->s->magnify, &sheet);
+        if (status == NILU_OK)
+            status = sample_tile(t, &sheet);
     } else {
         n = all ? NILU_GRAD_CAM : n; /* the last method asks where in a picture */
     }
-    nilu_status status = NILU_OK;
     for (int i = 0; i < n && status == NILU_OK; i++) {
         status = ask(t, first + i);
         if (all && status == NILU_E_UNSUPPORTED) { /* a network without maps: its tile stays empty */

@@ -144,24 +144,6 @@ static bool wait_for(void *user, double share)
     return !*cli_signal();
 }
 
-static nilu_status class_of(studio *t, const char *name, int64_t *class)
-{
-    const nilu_data_info *set = t->k.info->set;
-    char *end;
-    for (int64_t i = 0; set->class_names && i < set->outputs; i++)
-        if (strcmp(set->class_names[i], name) == 0) {
-            *class = i;
-            return NILU_OK;
-        }
-    const long long n = strtoll(name, &end, 10);
-    if (*name && !*end && n >= 0 && n < set->outputs) {
-        *class = n;
-        return NILU_OK;
-    }
-    return cli_fail(t->c, NILU_E_NAME, _(N_("%s: is none of the %lld classes of %s; give a class's name or its number from 0")), name,
-                    (long long)set->outputs, set->name);
-}
-
 /* The middle of a picture, `zoom` times as large, between pixel centres. */
 static void magnified(const unsigned char *from, int height, int width, int channels, double zoom, unsigned char *to)
 {
@@ -263,15 +245,15 @@ static nilu_status dream(studio *t)
     const struct dream *s = t->s;
     nilu_dream_options o = NILU_DREAM_DEFAULT;
     nilu_dream_result sum = {0};
-    int64_t class = -1;
+    int32_t named = -1;
     if (s->class && (s->layer || s->channel.n || s->each))
         return cli_fail(t->c, NILU_E_USAGE, _(N_("dream: --class is a dream of an answer; leave --layer, --channel and --each out, or it")));
     if (s->channel.n && s->each)
         return cli_fail(t->c, NILU_E_USAGE, _(N_("dream: --channel and --each cannot both be; --each takes all of them")));
     if (s->frames > 1 && (s->each || !s->out))
         return cli_fail(t->c, NILU_E_USAGE, _(N_("dream: a film of --frames needs --out FILE, and is of one dream, not of --each")));
-    if (s->class)
-        NILU_TRY(class_of(t, s->class, &class));
+    NILU_TRY(forensics_class(t->k.at, s->class, -1, &named));
+    const int64_t class = named;
     o.layer = s->layer;
     o.steps = (int)s->steps;
     o.octaves = (int)s->octaves;
@@ -360,13 +342,14 @@ static nilu_status acquit(studio *t)
     cli *c = t->c;
     const nilu_data_info *set = t->k.info->set;
     nilu_acquittal a;
-    int64_t to, said = 0;
+    int64_t said = 0;
+    int32_t to;
     double ahead = 0;
-    NILU_TRY(class_of(t, t->s->acquit, &to));
+    NILU_TRY(forensics_class(t->k.at, t->s->acquit, -1, &to));
     if (!t->file && !t->s->sample)
         return cli_fail(c, NILU_E_USAGE, _(N_("dream: whose verdict is to be turned? Name a sample with --sample test:42, or a picture's file")));
     NILU_TRY(find_start(t, false));
-    NILU_TRY(nilu_acquit(c->nl, t->k.at, t->picture, (int)to, &a));
+    NILU_TRY(nilu_acquit(c->nl, t->k.at, t->picture, to, &a));
     unsigned char *again = base_alloc(c->nl, (size_t)set->features);
     nilu_status status = !again    ? NILU_E_NO_MEMORY
                          : a.found ? write_acquittal(t, &a, again)
@@ -476,7 +459,7 @@ static nilu_status filters(studio *t)
         return NILU_E_NO_MEMORY;
     for (int64_t k = 0; k < n; k++)
         for (int64_t p = 0; p < set->features; p++) { /* planes */
-            const int64_t at = set->planes ? p : p % area * set->channels + p / area;
+            const int64_t at = data_feature(set, p % area, (int)(p / area));
             v[k * set->features + p] = ((const float *)w->data)[at * n + k];
         }
     nilu_status status = plane_sheet(t, v, n, set->channels, set->height, set->width, true);

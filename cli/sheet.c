@@ -43,21 +43,6 @@ static nilu_status fill(cli *c, nilu_data *data, nilu_part part, sheet *s)
     return NILU_OK;
 }
 
-static nilu_status write_png(cli *c, const sheet *s, const char *path)
-{
-    base_buffer png = {0};
-    base_output o = {0};
-    nilu_status status = report_png(c->nl, s->canvas, s->height, s->width, 3, &png);
-    if (status == NILU_OK)
-        status = base_create(c->nl, path, &o);
-    if (status == NILU_OK) {
-        base_write(&o, png.at, png.len);
-        status = base_commit(&o);
-    }
-    base_free(c->nl, png.at);
-    return status;
-}
-
 nilu_status cli_sheet(cli *c, nilu_data *data, nilu_part part, const char *path)
 {
     const nilu_data_info *d = nilu_data_about(data);
@@ -77,7 +62,7 @@ nilu_status cli_sheet(cli *c, nilu_data *data, nilu_part part, const char *path)
         status = fill(c, data, part, &s);
     }
     if (status == NILU_OK)
-        status = write_png(c, &s, path);
+        status = report_png_write(c->nl, s.canvas, s.height, s.width, 3, path);
     base_free(c->nl, s.canvas);
     base_free(c->nl, s.pixels);
     return status;

@@ -382,4 +382,10 @@ nilu_status data_get_set(nilu *nl, const data_set *set, const nilu_get_options *
 nilu_status data_download(nilu *nl, const char *url, uint64_t limit, const nilu_get_options *o, const char *file,
                           base_output *out);
 
+/* The feature that a channel of a pixel is. */
+static inline int64_t data_feature(const nilu_data_info *i, int64_t pixel, int channel)
+{
+    return i->planes ? (int64_t)channel * i->height * i->width + pixel : pixel * i->channels + channel;
+}
+
 #endif

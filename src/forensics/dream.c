@@ -224,6 +224,8 @@ nilu_status nilu_dream_open(nilu *nl, nilu_inquiry *q, const nilu_dream_options 
         return NILU_E_NO_MEMORY;
     *d = (nilu_dream){.nl = nl, .options = *o, .model = i->model, .outputs = i->set->outputs};
     nilu_status status = forensics_lens_of(nl, i->data, &d->lens);
+    if (status == NILU_OK)
+        status = forensics_lens_colours(nl, i->data, &d->lens);
     if (status == NILU_OK && o->layer)
         status = (d->layer = base_strdup(nl, o->layer)) ? NILU_OK : NILU_E_NO_MEMORY;
     if (status == NILU_OK)

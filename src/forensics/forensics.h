@@ -32,6 +32,9 @@ int64_t forensics_weight_at(const forensics_site *s, int64_t tap, int64_t filter
 /* What a weight of the layer owes: the sum over all its places of input x error. */
 double forensics_ticket(const nilu_layer_view *v, int64_t tap, int64_t filter);
 
+/* The class that a text names, or whose number from 0 it is; `usual` where there is no text. NAME: there is none. */
+nilu_status forensics_class(nilu_inquiry *q, const char *text, int32_t usual, int32_t *out);
+
 /* A store of its own for a plan in `dtype`, with the parameters of `weights` in it. */
 nilu_status forensics_weights(nilu *nl, const nilu_store *weights, nilu_dtype dtype, nilu_store **copy);
 

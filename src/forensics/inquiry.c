@@ -108,7 +108,7 @@ static int32_t class_of(const nilu_inquiry *q, const char *text)
     return n < set->outputs ? (int32_t)n : -1;
 }
 
-static nilu_status name_class(nilu_inquiry *q, const char *text, int32_t usual, int32_t *out)
+nilu_status forensics_class(nilu_inquiry *q, const char *text, int32_t usual, int32_t *out)
 {
     *out = text ? class_of(q, text) : usual;
     if (!text || *out >= 0)
@@ -130,8 +130,8 @@ nilu_status nilu_inquiry_look(nilu_inquiry *q, nilu_part part, int64_t index, co
     bool told = set->outputs == i->set->outputs;
     NILU_TRY(nilu_data_batch(data, part, &index, 1, q->x, told && classes ? &label : NULL, told && !classes ? q->target : NULL));
     if (classes) {
-        NILU_TRY(name_class(q, truth, label, &label));
-        NILU_TRY(name_class(q, accused, -1, &whom));
+        NILU_TRY(forensics_class(q, truth, label, &label));
+        NILU_TRY(forensics_class(q, accused, -1, &whom));
     }
     if (classes ? label < 0 : !told || q->target[0] != q->target[0])
         return base_fail(q->nl, NILU_E_DATA, N_("%s:%lld of %s: nobody says what is right for this sample; name its class"), parts[part],

@@ -10,8 +10,7 @@
 
 #define LOOKED 256 /* samples of the training part by which colours are known */
 
-/* The mean colour, and how the channels vary together, of a few samples. */
-static nilu_status learn_colours(nilu *nl, nilu_data *data, forensics_lens *l)
+nilu_status forensics_lens_colours(nilu *nl, nilu_data *data, forensics_lens *l)
 {
     const nilu_data_info *set = nilu_data_about(data);
     const int64_t all = set->count[NILU_TRAIN], n = all < LOOKED ? all : LOOKED, area = (int64_t)l->height * l->width;
@@ -51,7 +50,7 @@ nilu_status forensics_lens_of(nilu *nl, nilu_data *data, forensics_lens *l)
     *l = (forensics_lens){.height = set->height, .width = set->width, .channels = set->channels, .planes = set->planes};
     for (int c = 0; c < l->channels; c++)
         data_pixel_scale(data, c, &l->factor[c], &l->term[c]);
-    return learn_colours(nl, data, l);
+    return NILU_OK;
 }
 
 void forensics_lens_features(const forensics_lens *l, const unsigned char *pixels, float *x)

@@ -10,11 +10,13 @@ typedef struct forensics_lens {
     int height, width, channels;                      /* of the pictures that the network was trained on */
     bool planes;                                      /* features are [channels][height][width], not [height][width][channels] */
     float factor[LENS_CHANNELS], term[LENS_CHANNELS]; /* feature = byte * factor + term */
-    double mean[LENS_CHANNELS];                       /* of the training part's bytes */
-    double colours[LENS_CHANNELS][LENS_CHANNELS];     /* covariance of its channels, scaled to a mean variance of 1 */
+    /* Of the training part's bytes, once forensics_lens_colours has looked at some: their mean, and the covariance of the
+     * channels, scaled to a mean variance of 1. */
+    double mean[LENS_CHANNELS], colours[LENS_CHANNELS][LENS_CHANNELS];
 } forensics_lens;
-/* Learns it from a set; UNSUPPORTED if its samples are no pictures. */
+/* The lens of a set; UNSUPPORTED if its samples are no pictures. */
 nilu_status forensics_lens_of(nilu *nl, nilu_data *data, forensics_lens *l);
+nilu_status forensics_lens_colours(nilu *nl, nilu_data *data, forensics_lens *l);
 /* Pixels [height][width][channels] as the set would hand them out, to the same bits. */
 void forensics_lens_features(const forensics_lens *l, const unsigned char *pixels, float *x);
 /* The feature that byte i of [height][width][channels] becomes. */
