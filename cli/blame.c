@@ -307,9 +307,9 @@ static nilu_status try_case(cli_blame *b, const struct blame *s, nilu_part part)
     nilu_verdict v;
     const double *mean;
     NILU_TRY(nilu_inquiry_mean(b->k.at, &mean)); /* the data are read before the clock starts */
-    double start = cli_now();
+    double start = base_now();
     NILU_TRY(nilu_blame_open(b->k.c->nl, b->k.at, NULL, &b->court));
-    b->prepared = cli_now() - start;
+    b->prepared = base_now() - start;
     if (b->cases > 1)
         NILU_TRY(find_common(b, part));
     nilu_scene_verdict(b->k.info->scene, &v);
@@ -333,7 +333,7 @@ static bool shown(void *user, int64_t done, int64_t all)
 static nilu_status find_teachers(cli_blame *b, const struct blame *s)
 {
     cli *c = b->k.c;
-    cli_progress bar = {.screen = &c->err, .started = cli_now()};
+    cli_progress bar = {.screen = &c->err, .started = base_now()};
     nilu_samples_options o = NILU_SAMPLES_DEFAULT;
     nilu_verdict v;
     if (s->alone)
@@ -350,12 +350,12 @@ static nilu_status find_teachers(cli_blame *b, const struct blame *s)
     }
     NILU_TRY(status);
     nilu_scene_verdict(b->k.info->scene, &v);
-    double start = cli_now();
+    double start = base_now();
     int32_t label = b->k.sample.label;
     int accused = v.accused, want = b->top < 10 ? 10 : (int)b->top;
     NILU_TRY(nilu_samples_ask(b->samples, NILU_KIN_DIRECTION, 1, b->k.sample.x, v.label >= 0 ? &label : NULL,
                               v.label >= 0 ? NULL : b->k.sample.target, &accused, want, b->teacher, &b->teachers));
-    b->asked = cli_now() - start;
+    b->asked = base_now() - start;
     return NILU_OK;
 }
 

@@ -42,7 +42,6 @@ typedef char cli_figure[32];
 const char *cli_bytes(double bytes, cli_figure out);      /* 12.3 MiB */
 const char *cli_quantity(double value, cli_figure out);   /* 1.07 M, 669,706 below a million */
 const char *cli_seconds(double seconds, cli_figure out);  /* 3.1 ms, 2.41 s, 1:02:03 */
-double cli_now(void);                                     /* seconds on a clock that only goes forward */
 
 /* ---- tables: table.c. Cells are filled in row by row; the first row is the heading. */
 typedef struct cli_table {
@@ -155,7 +154,7 @@ struct cli {
     uint64_t given;             /* bit i: row i of the command's options was given */
     cli_screen out, err;
     bool said, done;            /* the error has been told; the last line of --json is out */
-    double started;             /* cli_now() at the start of the process */
+    double started;             /* base_now() at the start of the process */
     const char *data_dir;       /* where the sets are that come with nilu */
     const char *locale_dir;
     char *cache_dir;            /* where sets are kept that were brought; NULL: there is no such place */

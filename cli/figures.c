@@ -2,14 +2,6 @@
 #include "cli.h"
 
 #include <math.h>
-#include <time.h>
-
-double cli_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Three significant digits, never in the form 1e+03. */
 static const char *three(double value, const char *unit, cli_figure out)

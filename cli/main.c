@@ -172,7 +172,7 @@ static double process_start(void)
 {
     struct timespec used;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return cli_now() - ((double)used.tv_sec + 1e-9 * (double)used.tv_nsec);
+    return base_now() - ((double)used.tv_sec + 1e-9 * (double)used.tv_nsec);
 }
 
 /* Processors that this process may run on: taskset and containers allow fewer than there are. */

@@ -49,10 +49,10 @@ static int by_size(const void *a, const void *b)
 
 static double several(void (*call)(void *), void *user, long times)
 {
-    double begin = cli_now();
+    double begin = base_now();
     for (long i = 0; i < times; i++)
         call(user);
-    return cli_now() - begin;
+    return base_now() - begin;
 }
 
 #define RUNS 1024
@@ -66,7 +66,7 @@ static timing measure(void (*call)(void *), void *user, double seconds)
     int n = 0;
     while ((t = several(call, user, times)) < least && times < 1L << 40)
         times = t < least / 100 ? times * 10 : (long)((double)times * 1.2 * least / t) + 1;
-    for (end = cli_now() + seconds; n < RUNS && (n < RUNS_MIN || cli_now() < end); n++)
+    for (end = base_now() + seconds; n < RUNS && (n < RUNS_MIN || base_now() < end); n++)
         run[n] = several(call, user, times) / (double)times;
     qsort(run, (size_t)n, sizeof *run, by_size);
     return (timing){run[n / 2], (run[n - 1 - n / 4] - run[n / 4]) / run[n / 2]};
@@ -170,12 +170,12 @@ static nilu_status build(nilu *nl, nilu_store *store, bool bf16, training *t)
 static nilu_status train(cli *c, training *t, nilu_store *store, bool bf16, double seconds)
 {
     nilu_plan_summary summary;
-    double before = cli_now();
+    double before = base_now();
     NILU_TRY(fill(c->nl, t));
-    double data = cli_now() - before;
+    double data = base_now() - before;
     NILU_TRY(build(c->nl, store, bf16, t));
     step(t);
-    double first = cli_now() - c->started - data;
+    double first = base_now() - c->started - data;
     timing time = measure(step, t, seconds);
     NILU_TRY(t->status);
     nilu_plan_summarise(t->plan, &summary);
@@ -201,7 +201,7 @@ static nilu_status profile(cli *c, training *t, nilu_store *store, bool bf16, do
     if (!each)
         return NILU_E_NO_MEMORY;
     int64_t steps = 0;
-    for (double end = cli_now() + seconds; t->status == NILU_OK && (steps < RUNS_MIN || cli_now() < end); steps++)
+    for (double end = base_now() + seconds; t->status == NILU_OK && (steps < RUNS_MIN || base_now() < end); steps++)
         t->status = nilu_profile_step(t->plan, each);
     nilu_status status = t->status == NILU_OK ? cli_profile(c, t->plan, steps, each, NULL) : t->status;
     base_free(c->nl, each);

@@ -310,7 +310,7 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
 {
     const struct predict *s = settings;
     const format *form = formats;
-    double before = cli_now();
+    double before = base_now();
     nilu_run *run = NULL;
     sink k = {.c = c, .s = s};
     n--;
@@ -330,7 +330,7 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
     }
     if (status == NILU_OK && c->json)
         status = cli_emit(c, "result", json_pack("{s:s, s:I, s:f}", "run", operand[-1], "rows", (json_int_t)k.rows, "seconds",
-                                                 cli_now() - before));
+                                                 base_now() - before));
     for (int i = 0; i < n && data; i++)
         nilu_data_free(data[i]);
     base_free(c->nl, data);

@@ -31,7 +31,7 @@ static void fit(char *line, int columns)
 void cli_progress_show(cli_progress *p, double fraction, const char *text)
 {
     const cli_screen *s = p->screen;
-    double now = cli_now();
+    double now = base_now();
     if (!s->terminal)
         return;
     if (p->started == 0) {

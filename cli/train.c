@@ -20,7 +20,7 @@ typedef struct session {
     cli_progress bar;
     const nilu_data_info *data;
     double opened;              /* seconds that opening the data took */
-    double called;              /* cli_now() when training was called */
+    double called;              /* base_now() when training was called */
     int64_t epochs, steps;
     int digits;                 /* of the number of epochs */
     const char *drawing;        /* of the profile; NULL: none */
@@ -159,7 +159,7 @@ static bool on_step(void *user, const nilu_progress *p)
     session *s = user;
     char text[160];
     cli_figure rate;
-    if (cli_now() - s->bar.shown < 0.1)
+    if (base_now() - s->bar.shown < 0.1)
         return true;
     snprintf(text, sizeof text, _(N_("epoch %*lld/%lld  loss %.4f  %s samples/s")), s->digits, (long long)p->epoch,
              (long long)s->epochs, p->mean_loss, cli_quantity(p->samples_per_second, rate));
@@ -279,7 +279,7 @@ static nilu_status finish(session *s, nilu_status status, const nilu_train_resul
 static nilu_status open_data(session *s, const struct train *t, const char *where, nilu_data_options *o, nilu_data **data)
 {
     cli *c = s->c;
-    double before = cli_now();
+    double before = base_now();
     nilu_status status = NILU_OK;
     if (t->resume) {
         nilu_run *run = NULL;
@@ -296,7 +296,7 @@ static nilu_status open_data(session *s, const struct train *t, const char *wher
             status = cli_open_data(c, &t->reading, where, data);
     }
     s->data = *data ? nilu_data_about(*data) : NULL;
-    s->opened = cli_now() - before;
+    s->opened = base_now() - before;
     return status;
 }
 
@@ -342,7 +342,7 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
         o.on_profile = t->profile || t->drawing ? on_profile : NULL;
         o.user = &s;
         o.stop = cli_signal();
-        s.called = cli_now();
+        s.called = base_now();
         status = t->resume ? nilu_resume(c->nl, t->resume, data, &o, &result)
                            : nilu_train(c->nl, model, data, &o, &result);
         status = finish(&s, status == NILU_OK ? s.profiled : status, &result);

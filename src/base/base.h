@@ -124,4 +124,7 @@ bool base_same_shape(nilu_shape a, nilu_shape b);
 #define BASE_SHAPE_TEXT 192
 const char *base_shape_text(nilu_shape s, char out[BASE_SHAPE_TEXT]);
 
+/* Seconds on a clock that only goes forward. */
+double base_now(void);
+
 #endif

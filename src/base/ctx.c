@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 extern const nilu_allocator base_malloc_allocator;
@@ -54,4 +55,11 @@ int nilu_threads(const nilu *nl)
 uint64_t nilu_seed(const nilu *nl)
 {
     return nl->options.seed;
+}
+
+double base_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }

@@ -2,7 +2,6 @@
 #include "data/data.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 const char *data_base_name(const char *path)
@@ -324,13 +323,6 @@ static size_t quarter_of_memory(void)
     return bytes / 4;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static nilu_status open_set(nilu_data *d, const char *where)
 {
     nilu *nl = d->nl;
@@ -359,7 +351,7 @@ static nilu_status open_set(nilu_data *d, const char *where)
 nilu_status nilu_data_open(nilu *nl, const char *where, const nilu_data_options *options, nilu_data **data)
 {
     nilu_data_options o = NILU_DATA_DEFAULT;
-    double start = now();
+    double start = base_now();
     *data = NULL;
     if (options)
         o = *options;
@@ -376,7 +368,7 @@ nilu_status nilu_data_open(nilu *nl, const char *where, const nilu_data_options 
     d->info.task = NILU_TASK_NONE;
     d->info.target = "";
     nilu_status status = open_set(d, where);
-    d->info.seconds = now() - start;
+    d->info.seconds = base_now() - start;
     if (status == NILU_OK)
         *data = d;
     else

@@ -54,9 +54,9 @@ static nilu_status begin(replay *r, const nilu_model *model)
 static nilu_status go_on(replay *r, bool *found)
 {
     int64_t steps = train_steps(nilu_data_about(r->data), &r->info->options);
-    double until = train_now() + REPLAY_SECONDS;
+    double until = base_now() + REPLAY_SECONDS;
     *found = false;
-    while (r->at.step < steps && !*found && train_now() < until) {
+    while (r->at.step < steps && !*found && base_now() < until) {
         nilu_plan *plan;
         NILU_TRY(train_loader_next(&r->loader, &r->batch));
         NILU_TRY(train_net_plan(&r->net, r->batch->n, &plan));

@@ -190,12 +190,12 @@ nilu_status nilu_health_of(nilu *nl, const char *folder, const nilu_health_optio
         o = *options;
     if (o.size != sizeof o)
         return base_fail(nl, NILU_E_USAGE, N_("nilu_health_of: options.size is not sizeof(nilu_health_options); start from NILU_HEALTH_DEFAULT"));
-    double begin = train_now();
+    double begin = base_now();
     nilu_status status = nilu_run_open(nl, folder, &run);
     if (status == NILU_OK)
         status = examine(&t, run, &o);
     nilu_run_free(run);
-    out->seconds = train_now() - begin;
+    out->seconds = base_now() - begin;
     if (status != NILU_OK)
         nilu_health_free(nl, out);
     return status;

@@ -12,20 +12,12 @@
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <xxhash.h>
 
 #define LEARNT 2048 /* samples that a basis is learnt from */
 #define ROUNDS 2
 #define HEADER 128
 #define MAGIC "nilu samples 1\n"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- what stands in the file */
 
@@ -291,7 +283,7 @@ static nilu_status make_moment(nilu_samples *s, int m, samples_pass *learn, unsi
 
 static nilu_status make(nilu_samples *s)
 {
-    double start = now();
+    double start = base_now();
     samples_pass learn = {0};
     base_output o;
     char head[HEADER];
@@ -316,7 +308,7 @@ static nilu_status make(nilu_samples *s)
     samples_pass_free(s->nl, &s->make);
     base_free(s->nl, block);
     s->info.made = true;
-    s->info.seconds = now() - start;
+    s->info.seconds = base_now() - start;
     return status;
 }
 

@@ -10,17 +10,9 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 /* h (d + 2) + 1 = 10^k; the smallest is a single unit on 9 inputs and its bias. */
 static const int64_t shapes[NILU_WHY_SIZES][2] = {{9, 0}, {9, 9}, {35, 27}, {99, 99}, {367, 271}, {775, 1287}};
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- the question: x [m, d] random mixtures of the features, each with mean 0 and deviation 1, and the answers */
 
@@ -322,11 +314,11 @@ static nilu_status run_size(why_race *r, const nilu_why_options *o, nilu_why_siz
     s->flops = r->step_flops * (double)o->steps;
     NILU_TRY(survey(r, s));
     for (int way = 0; way < NILU_WAYS; way++) {
-        double begin = now();
+        double begin = base_now();
         if (o->progress && !o->progress(o->user, r->n, way))
             return base_fail(r->nl, NILU_E_CANCELLED, N_("why: stopped at %lld dimensions"), (long long)r->n);
         NILU_TRY(why_run(r, way, s->flops, &s->way[way]));
-        s->way[way].seconds = now() - begin;
+        s->way[way].seconds = base_now() - begin;
     }
     return NILU_OK;
 }
@@ -340,7 +332,7 @@ nilu_status nilu_why(nilu *nl, nilu_data *data, const nilu_why_options *options,
     *result = (nilu_why_result){0};
     NILU_TRY(check(nl, &o));
     int64_t m = o.samples, features = nilu_data_about(data)->features;
-    double begin = now();
+    double begin = base_now();
     nilu_status status = take_samples(nl, data, nl->options.seed, &m, &x, &t);
     for (int i = 0; i < o.sizes && status == NILU_OK; i++) {
         why_race r = {.nl = nl, .seed = nl->options.seed, .m = m, .d = shapes[i][0], .h = shapes[i][1], .t = t};
@@ -354,6 +346,6 @@ nilu_status nilu_why(nilu *nl, nilu_data *data, const nilu_why_options *options,
     base_free(nl, t);
     result->samples = m;
     result->steps = o.steps;
-    result->seconds = now() - begin;
+    result->seconds = base_now() - begin;
     return status;
 }

@@ -3,14 +3,6 @@
 #include "plan/plan.h"
 
 #include <string.h>
-#include <time.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static size_t bytes_of(const nilu_tensor *t)
 {
@@ -423,7 +415,7 @@ nilu_status nilu_compile(nilu_graph *g, nilu_store *store, int n, nilu_tensor *c
         o = *options;
     *plan = NULL;
     NILU_TRY(check(g, store, n, fetch, &o));
-    double begin = now();
+    double begin = base_now();
     nilu_plan *p = base_calloc(g->nl, 1, sizeof *p);
     nilu_tensor **fetched = base_calloc(g->nl, (size_t)n + 1, sizeof(nilu_tensor *));
     nilu_status status = p && fetched ? NILU_OK : NILU_E_NO_MEMORY;
@@ -468,7 +460,7 @@ nilu_status nilu_compile(nilu_graph *g, nilu_store *store, int n, nilu_tensor *c
         status = bind_feeds(p);
     if (status == NILU_OK)
         status = plan_brief(p);
-    p->seconds = now() - begin;
+    p->seconds = base_now() - begin;
 cleanup:
     base_free(g->nl, fetched);
     if (status == NILU_OK)

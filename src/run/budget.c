@@ -2,24 +2,16 @@
  * slowest took that is not forgotten: what is rare comes again. */
 #include "run/run.h"
 
-#include <time.h>
 
 #define FADE 0.95 /* of the expectation is left after each quicker step */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 nilu_status nilu_step_for(nilu_plan *p, int64_t microseconds, int64_t *steps)
 {
-    double at = now(), end = at + 1e-6 * (double)microseconds;
+    double at = base_now(), end = at + 1e-6 * (double)microseconds;
     *steps = 0;
     while (at + p->expected <= end) {
         NILU_TRY(nilu_step(p));
-        double after = now(), took = after - at;
+        double after = base_now(), took = after - at;
         p->expected = took > FADE * p->expected ? took : FADE * p->expected;
         at = after;
         ++*steps;

@@ -5,14 +5,6 @@
 #include <omp.h>
 #endif
 #include <string.h>
-#include <time.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 #define TRIALS 7
 #define TRIAL_SECONDS 0.02
@@ -27,18 +19,18 @@ double nilu_peak_flops(nilu *nl)
     int64_t rounds = 1000;
     float sink[64];
     for (double t = 0; t < TRIAL_SECONDS; rounds *= 2) {
-        double begin = now();
+        double begin = base_now();
         isa->peak(rounds, &sink[0]);
-        t = now() - begin;
+        t = base_now() - begin;
     }
     for (int trial = 0; trial < TRIALS; trial++) {
-        double flops = 0, begin = now();
+        double flops = 0, begin = base_now();
 #pragma omp parallel num_threads(nl->threads) reduction(+ : flops) if (nl->threads > 1)
         {
             float mine;
             flops += isa->peak(rounds, &mine);
         }
-        double rate = flops / (now() - begin);
+        double rate = flops / (base_now() - begin);
         best = rate > best ? rate : best;
     }
     return best;
@@ -52,11 +44,11 @@ double nilu_peak_bytes(nilu *nl)
     size_t all = BUFFER * (size_t)nl->threads;
     char *from = base_alloc_aligned(nl, all), *to = base_alloc_aligned(nl, all);
     for (int trial = 0; trial < 3 && from && to; trial++) {
-        double begin = now();
+        double begin = base_now();
 #pragma omp parallel for num_threads(nl->threads) schedule(static) if (nl->threads > 1)
         for (int t = 0; t < nl->threads; t++)
             memcpy(to + BUFFER * (size_t)t, from + BUFFER * (size_t)t, BUFFER);
-        double rate = 2 * (double)all / (now() - begin);
+        double rate = 2 * (double)all / (base_now() - begin);
         best = rate > best ? rate : best;
     }
     base_free_aligned(nl, from);

@@ -8,21 +8,14 @@
 #endif
 #include <time.h>
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void walk(nilu_plan *p, run_barrier *barrier, int me, int all, double *seconds)
 {
-    double before = now();
+    double before = base_now();
     for (int i = 0; i < p->nstep; i++) {
         run_share(p, &p->step[i], barrier, me, all);
         bool stop = run_meet(barrier, all);
         if (me == 0) {
-            double after = now();
+            double after = base_now();
             seconds[i] += after - before;
             before = after;
         }

@@ -5,13 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-double train_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 nilu_status train_copy_values(nilu_store *to, const nilu_store *from, unsigned kinds)
 {
     for (int i = 0; i < nilu_store_count(from); i++) {
@@ -42,7 +35,7 @@ nilu_status train_average(train_job *j)
 
 static double seconds(const train_job *j)
 {
-    return j->at.seconds + train_now() - j->resumed_at;
+    return j->at.seconds + base_now() - j->resumed_at;
 }
 
 /* ---- being watched */
@@ -149,7 +142,7 @@ static nilu_status save(train_job *j)
     NILU_TRY(check_values(j));
     if (!j->folder.path || j->saved_step == j->at.step)
         return NILU_OK;
-    double begin = train_now();
+    double begin = base_now();
     record_position at = j->at;
     at.seconds = seconds(j);
     if (j->best_unsaved)
@@ -157,7 +150,7 @@ static nilu_status save(train_job *j)
     j->best_unsaved = false;
     NILU_TRY(record_checkpoint(&j->folder, RECORD_LAST, j->store, &at));
     j->saved_step = at.step;
-    j->saved = train_now();
+    j->saved = base_now();
     j->saving = j->saved - begin;
     return NILU_OK;
 }
@@ -166,7 +159,7 @@ static nilu_status save(train_job *j)
 
 static bool worth_saving(const train_job *j, bool epoch_end)
 {
-    double since = train_now() - (j->saved_step >= 0 ? j->saved : j->resumed_at);
+    double since = base_now() - (j->saved_step >= 0 ? j->saved : j->resumed_at);
     int64_t every = j->told->checkpoint_steps;
     if (!j->folder.path)
         return false;
@@ -250,7 +243,7 @@ static nilu_status take_step(train_job *j, nilu_progress *p)
     const train_batch *b;
     nilu_plan *plan;
     record_position *at = &j->at;
-    double begin = train_now();
+    double begin = base_now();
     NILU_TRY(train_loader_next(&j->loader, &b));
     NILU_TRY(train_net_plan(&j->net, b->n, &plan));
     NILU_TRY(train_net_feed(&j->net, plan, b));
@@ -260,7 +253,7 @@ static nilu_status take_step(train_job *j, nilu_progress *p)
         NILU_TRY(look(j, b));
     NILU_TRY(profiled ? nilu_profile_step(plan, j->profile) : nilu_step(plan));
     j->profiled += profiled;
-    double loss = *(const float *)nilu_fetched(plan, 0), now = train_now();
+    double loss = *(const float *)nilu_fetched(plan, 0), now = base_now();
     if (j->first_step == 0)
         j->first_step = now - j->called;
     j->stepping += now - begin;
@@ -306,7 +299,7 @@ nilu_status train_loop(train_job *j, bool go_on)
 {
     const nilu_train_options *told = j->told;
     j->ending = patience_is_over(j) && j->at.batch == 0 ? NILU_STOPPED_EARLY : NILU_FINISHED;
-    j->resumed_at = train_now();
+    j->resumed_at = base_now();
     while (j->at.step < j->steps && j->ending == NILU_FINISHED) {
         nilu_progress p;
         if (!go_on || (told->stop && *told->stop))

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #define BATCH 256
 
@@ -108,10 +107,9 @@ nilu_status train_judge(nilu_predictor *p, nilu_part part, train_sums *s)
 
 nilu_status nilu_evaluate(nilu_predictor *p, nilu_part part, nilu_evaluation *out)
 {
-    struct timespec begin, end;
+    const double begin = base_now();
     train_sums sums = {0};
     *out = (nilu_evaluation){0};
-    clock_gettime(CLOCK_MONOTONIC, &begin);
     if ((int)part < 0 || part >= NILU_PARTS || p->about->count[part] == 0)
         return base_fail(p->nl, NILU_E_DATA, N_("%s: this part has no samples; judge another"), p->about->name);
     nilu_status status = train_sums_new(p->nl, p->about, true, &sums);
@@ -123,8 +121,7 @@ nilu_status nilu_evaluate(nilu_predictor *p, nilu_part part, nilu_evaluation *ou
     if (status == NILU_OK)
         status = train_evaluation(p->nl, p->about, &sums, out);
     train_sums_free(p->nl, &sums);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    out->seconds = (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+    out->seconds = base_now() - begin;
     if (status != NILU_OK)
         nilu_evaluation_free(p->nl, out);
     return status;

@@ -77,7 +77,7 @@ static bool announce(train_job *j)
                               .model = j->model,
                               .plan = j->net.plan[0].plan,
                               .done = j->at.step,
-                              .seconds = train_now() - j->called};
+                              .seconds = base_now() - j->called};
     return j->told->on_start(j->told->user, &about);
 }
 
@@ -102,7 +102,7 @@ static void free_job(train_job *j)
 static nilu_status judge(train_job *j, nilu_train_result *r)
 {
     const int64_t *count = j->about->count;
-    double begin = train_now();
+    double begin = base_now();
     train_sums sums = {0};
     nilu_predictor *p = j->judge;
     r->judged = count[NILU_TEST] ? NILU_TEST : count[NILU_VALIDATION] ? NILU_VALIDATION : NILU_TRAIN;
@@ -116,7 +116,7 @@ static nilu_status judge(train_job *j, nilu_train_result *r)
     if (status == NILU_OK)
         r->scores = train_sums_scores(&sums, j->about);
     train_sums_free(j->nl, &sums);
-    r->score_seconds = train_now() - begin;
+    r->score_seconds = base_now() - begin;
     return status;
 }
 
@@ -172,7 +172,7 @@ static nilu_status run_job(train_job *j, nilu_train_result *r)
     j->ran = true;
     double before = j->at.seconds;
     nilu_status status = train_loop(j, announce(j));
-    j->at.seconds = before + train_now() - j->resumed_at;
+    j->at.seconds = before + base_now() - j->resumed_at;
     if (j->profile)
         j->told->on_profile(j->told->user, j->net.plan[0].plan, j->profiled, j->profile);
     if (status == NILU_OK)
@@ -317,7 +317,7 @@ nilu_status nilu_train(nilu *nl, const nilu_model *model, nilu_data *data, const
                    .about = nilu_data_about(data),
                    .told = options ? options : &none,
                    .info = &info,
-                   .called = train_now(),
+                   .called = base_now(),
                    .saved_step = -1,
                    .folder = {.nl = nl, .lock = -1, .journal = -1}};
     nilu_train_result r = no_result(j.about);
@@ -421,7 +421,7 @@ static nilu_status go_on(train_job *j, nilu_train_result *r)
     NILU_TRY(record_health_reopen(&j->folder, j->at.step));
     if (begun)
         j->saved_step = j->at.step;
-    j->saved = train_now();
+    j->saved = base_now();
     return run_job(j, r);
 }
 
@@ -466,7 +466,7 @@ nilu_status nilu_resume(nilu *nl, const char *path, nilu_data *data, const nilu_
     nilu_data *own = NULL;
     train_job j = {.nl = nl,
                    .told = options ? options : &none,
-                   .called = train_now(),
+                   .called = base_now(),
                    .saved_step = -1,
                    .folder = {.nl = nl, .lock = -1, .journal = -1}};
     nilu_train_result r = no_result(NULL);

@@ -223,7 +223,6 @@ typedef struct train_job {
     int64_t stepped, epoch_stepped;        /* samples */
     double saved, saving;                  /* when the last checkpoint was written, and how long that took */
 } train_job;
-double train_now(void);
 /* From where `at` says to the end, whichever it is; not a step if not go_on. */
 nilu_status train_loop(train_job *j, bool go_on);
 /* Brings the averages up to date, where there are any. */
