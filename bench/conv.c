@@ -5,25 +5,13 @@
  * pictures, weight: the gradient), or only a part of the text of those that are measured where none is given:
  *     bench_conv 0.2 2 "500x24x31x31 64x3x3 1 1 forward" 15x15 */
 #include "peers/peer.h"
+#include "plan.h"
 #include "cpu/cpu.h"
 
 static const char *const shapes[] = {
     "500x3x32x32 24x2x2 1 0",   "500x24x31x31 64x3x3 1 1",  "500x64x15x15 64x3x3 1 1",   "500x64x15x15 256x3x3 1 1", "500x256x7x7 256x3x3 1 1",
     "500x256x3x3 256x3x3 1 1",  "64x1x28x28 32x3x3 1 1",    "64x32x28x28 64x3x3 1 1",    "128x3x32x32 16x3x3 1 1",   "128x16x32x32 16x3x3 1 1",
     "128x16x32x32 32x3x3 2 1",  "128x16x32x32 32x1x1 2 0",  "128x32x16x16 32x3x3 1 1",   "128x32x16x16 64x3x3 2 1",  "128x64x8x8 64x3x3 1 1"};
-
-static void step(void *plan)
-{
-    nilu_step(plan);
-}
-
-static nilu *context(int threads)
-{
-    nilu_options options = NILU_OPTIONS_DEFAULT;
-    options.threads = threads;
-    options.isa = getenv("NILU_ISA");
-    return nilu_new(&options, NULL);
-}
 
 static int measure(double seconds, int threads, const char *text, double best)
 {

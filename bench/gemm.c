@@ -2,6 +2,7 @@
  * measured first. One line each, fields between bars:
  *     bench_gemm [threads [f32|bf16|rounded|f64 [text that the shape's name contains]]]
  * bf16: operands and result are bf16; rounded: they are f32, and operands are rounded while they are read. */
+#include "plan.h"
 #include "cpu/cpu.h"
 
 #include <stdlib.h>
@@ -73,19 +74,6 @@ static double seconds(void (*call)(void *), void *user)
 }
 
 /* ---- products, as a plan of one instruction */
-
-static void step(void *plan)
-{
-    nilu_step(plan);
-}
-
-static nilu *context(int threads)
-{
-    nilu_options options = NILU_OPTIONS_DEFAULT;
-    options.threads = threads;
-    options.isa = getenv("NILU_ISA");
-    return nilu_new(&options, NULL);
-}
 
 static int measure(int threads, const char *type, const shape *s, double best)
 {

@@ -3,6 +3,7 @@
 #include "support/files.h"
 
 #include "data/data.h"
+#include "support/sets.h"
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,25 +11,6 @@
 #define SHARED NILU_SOURCE_DIR "/../shared/data"
 
 static const nilu_data_options defaults = NILU_DATA_DEFAULT;
-
-static nilu_data *opened(nilu *nl, const char *where, const nilu_data_options *o)
-{
-    nilu_data *d = NULL;
-    assert_ok(nl, nilu_data_open(nl, where, o, &d));
-    return d;
-}
-
-/* The status of opening what cannot be opened; its sentence must contain `error`. */
-static void refused(nilu *nl, const char *where, const nilu_data_options *o, nilu_status want, const char *error)
-{
-    nilu_data *d = NULL;
-    nilu_status status = nilu_data_open(nl, where, o, &d);
-    if (status == NILU_OK)
-        fail_msg("%s was opened; \"%s\" was expected", where, error);
-    assert_contains(nilu_errmsg(nl), error);
-    assert_int_equal(status, want);
-    assert_null(d);
-}
 
 static bool noted(const nilu_data *d, const char *part)
 {
@@ -85,7 +67,7 @@ static void dialects_are_one_table(void **state)
     for (size_t i = 0; i < COUNT(names); i++) {
         char path[300];
         snprintf(path, sizeof path, FILES "/csv/%s", names[i]);
-        nilu_data *d = opened(nl, path, NULL);
+        nilu_data *d = support_opened(nl, path, NULL);
         const nilu_data_info *info = nilu_data_about(d);
         assert_int_equal(info->count[NILU_TRAIN], 36);
         assert_int_equal(info->features, 5);
@@ -117,7 +99,7 @@ static void numbers_are_scaled_by_the_training_part(void **state)
     nilu *nl = *state;
     nilu_data_options o = defaults;
     o.target = "kind";
-    nilu_data *d = opened(nl, table_of("scaled.csv", 300), &o);
+    nilu_data *d = support_opened(nl, table_of("scaled.csv", 300), &o);
     const nilu_data_info *info = nilu_data_about(d);
     batch b = all_of(nl, d, NILU_TRAIN);
     assert_int_equal(b.n, 270);
@@ -144,7 +126,7 @@ static void nothing_is_learnt_from_validation_rows(void **state)
     nilu_data_options o = defaults;
     o.target = "value"; /* not stratified, so that the split does not depend on cells */
     char *before, *after;
-    nilu_data *d = opened(nl, table_of("learn.csv", 100), &o);
+    nilu_data *d = support_opened(nl, table_of("learn.csv", 100), &o);
     before = nilu_data_encoder_text(d);
     char text[1 << 14] = "a,b,colour,kind,value\n";
     bool *held_out = calloc(100, sizeof *held_out);
@@ -158,7 +140,7 @@ static void nothing_is_learnt_from_validation_rows(void **state)
     for (int i = 0; fgets(line, sizeof line, f); i++)
         strcat(text, held_out[i] ? "9999,-9999,violet,perhaps,88888\n" : line);
     fclose(f);
-    d = opened(nl, files_text("other.csv", text), &o);
+    d = support_opened(nl, files_text("other.csv", text), &o);
     after = nilu_data_encoder_text(d);
     assert_string_equal(before, after);
     nilu_data_free(d);
@@ -172,33 +154,33 @@ static void target_by_name_and_number(void **state)
     nilu *nl = *state;
     const char *path = table_of("target.csv", 60);
     nilu_data_options o = defaults;
-    nilu_data *d = opened(nl, path, &o);
+    nilu_data *d = support_opened(nl, path, &o);
     assert_string_equal(nilu_data_about(d)->target, "value");
     assert_int_equal(nilu_data_about(d)->task, NILU_TASK_NUMBERS);
     assert_int_equal(nilu_data_about(d)->outputs, 1);
     nilu_data_free(d);
     o.target = "#4";
-    d = opened(nl, path, &o);
+    d = support_opened(nl, path, &o);
     assert_string_equal(nilu_data_about(d)->target, "kind");
     assert_int_equal(nilu_data_about(d)->task, NILU_TASK_CLASSES);
     assert_string_equal(nilu_data_about(d)->class_names[0], "no");
     nilu_data_free(d);
     o.target = "kinds";
-    refused(nl, path, &o, NILU_E_NAME, "has no column \"kinds\"; did you mean \"kind\"?");
+    support_refused(nl, path, &o, NILU_E_NAME, "has no column \"kinds\"; did you mean \"kind\"?");
     o.target = "#9";
-    refused(nl, path, &o, NILU_E_NAME, "has no column \"#9\"");
+    support_refused(nl, path, &o, NILU_E_NAME, "has no column \"#9\"");
     o.target = "kind";
     o.task = NILU_TASK_NUMBERS;
-    refused(nl, path, &o, NILU_E_FILE_CORRUPT, "target.csv:2: the target \"kind\" is \"no\" here, which is no number");
+    support_refused(nl, path, &o, NILU_E_FILE_CORRUPT, "target.csv:2: the target \"kind\" is \"no\" here, which is no number");
     o.task = NILU_TASK_CLASSES;
     o.target = "value";
-    refused(nl, path, &o, NILU_E_DATA, "are not whole numbers");
+    support_refused(nl, path, &o, NILU_E_DATA, "are not whole numbers");
     o.target = "b";
-    d = opened(nl, path, &o);
+    d = support_opened(nl, path, &o);
     assert_int_equal(nilu_data_about(d)->task, NILU_TASK_CLASSES);
     nilu_data_free(d);
     o.task = NILU_TASK_NUMBERS;
-    d = opened(nl, path, &o);
+    d = support_opened(nl, path, &o);
     batch b = all_of(nl, d, NILU_TRAIN);
     double back = b.target[0] * nilu_data_about(d)->target_std[0] + nilu_data_about(d)->target_mean[0];
     assert_near(back, (double)(data_row_of(d, NILU_TRAIN, 0) * data_row_of(d, NILU_TRAIN, 0) % 17), 1e-6);
@@ -206,7 +188,7 @@ static void target_by_name_and_number(void **state)
     nilu_data_free(d);
     o.task = NILU_TASK_NONE;
     o.target = NULL;
-    d = opened(nl, path, &o);
+    d = support_opened(nl, path, &o);
     assert_int_equal(nilu_data_about(d)->task, NILU_TASK_NONE);
     assert_int_equal(nilu_data_about(d)->outputs, 0);
     assert_int_equal(d->columns, 5);
@@ -230,7 +212,7 @@ static void classes_are_sorted_and_guessed(void **state)
         char text[1000] = "x,y\n";
         for (int k = 0; k < 10; k++)
             sprintf(text + strlen(text), "%d,%c\n", k % 3, rows[i].cells[k]);
-        nilu_data *d = opened(nl, files_text("guess.csv", text), NULL);
+        nilu_data *d = support_opened(nl, files_text("guess.csv", text), NULL);
         assert_int_equal(nilu_data_about(d)->task, rows[i].task);
         assert_int_equal(nilu_data_about(d)->outputs, rows[i].classes);
         if (rows[i].first)
@@ -256,7 +238,7 @@ static void columns_that_say_nothing(void **state)
                 i % 3 ? "rather" : "none", i % 3 ? i : 0, i % 40, i % 2);
     }
     const char *path = files_text("ids.csv", text);
-    nilu_data *d = opened(nl, path, NULL);
+    nilu_data *d = support_opened(nl, path, NULL);
     assert_int_equal(nilu_data_about(d)->features, 1);
     assert_true(noted(d, "only number the rows: row, user_id, serial."));
     assert_true(noted(d, "same in every row of the training part: same."));
@@ -265,16 +247,16 @@ static void columns_that_say_nothing(void **state)
     nilu_data_free(d);
     nilu_data_options o = defaults;
     o.keep = "row , serial,same";
-    d = opened(nl, path, &o);
+    d = support_opened(nl, path, &o);
     assert_int_equal(nilu_data_about(d)->features, 4);
     nilu_data_free(d);
     o.keep = NULL;
     o.ignore = "size";
-    refused(nl, path, &o, NILU_E_DATA, "no column is left to learn from");
+    support_refused(nl, path, &o, NILU_E_DATA, "no column is left to learn from");
     o.ignore = "sise";
-    refused(nl, path, &o, NILU_E_NAME, "did you mean \"size\"?");
+    support_refused(nl, path, &o, NILU_E_NAME, "did you mean \"size\"?");
     o.ignore = "kind";
-    refused(nl, path, &o, NILU_E_USAGE, "is the target and cannot be left out");
+    support_refused(nl, path, &o, NILU_E_USAGE, "is the target and cannot be left out");
 }
 
 static void rare_and_missing_cells(void **state)
@@ -293,7 +275,7 @@ static void rare_and_missing_cells(void **state)
                             : "4",
                 i % 2);
     const char *path = files_text("rare.csv", text);
-    nilu_data *d = opened(nl, path, NULL);
+    nilu_data *d = support_opened(nl, path, NULL);
     const nilu_data_info *info = nilu_data_about(d);
     const char *names[] = {"colour=(missing)", "colour=blue", "colour=red", "colour=(other)", "size"};
     assert_int_equal(info->features, 5);
@@ -315,7 +297,7 @@ static void rare_and_missing_cells(void **state)
     nilu_data_free(d);
     nilu_data_options o = defaults;
     o.refuse_missing = true;
-    refused(nl, path, &o, NILU_E_DATA, "rare.csv:2: column \"colour\" is missing");
+    support_refused(nl, path, &o, NILU_E_DATA, "rare.csv:2: column \"colour\" is missing");
 }
 
 static void rows_without_target_are_not_used(void **state)
@@ -327,7 +309,7 @@ static void rows_without_target_are_not_used(void **state)
         sprintf(numbers + strlen(numbers), "%d,%s\n", i % 9, i % 10 ? i % 2 ? "1.5" : "2.75" : "");
     }
     for (int k = 0; k < 2; k++) {
-        nilu_data *d = opened(nl, files_text("holes.csv", k ? numbers : text), NULL);
+        nilu_data *d = support_opened(nl, files_text("holes.csv", k ? numbers : text), NULL);
         const nilu_data_info *info = nilu_data_about(d);
         assert_int_equal(info->count[NILU_TRAIN] + info->count[NILU_VALIDATION], 90);
         assert_true(noted(d, "Rows without target are not used; there are 10."));
@@ -338,7 +320,7 @@ static void rows_without_target_are_not_used(void **state)
     }
     nilu_data_options o = defaults;
     o.refuse_missing = true;
-    refused(nl, files_text("holes.csv", text), &o, NILU_E_DATA, "holes.csv:2: the target \"kind\" is missing");
+    support_refused(nl, files_text("holes.csv", text), &o, NILU_E_DATA, "holes.csv:2: the target \"kind\" is missing");
 }
 
 static void hostile_tables(void **state)
@@ -363,33 +345,33 @@ static void hostile_tables(void **state)
                 {"PK\x03\x04zip", NILU_E_FILE_CORRUPT, "this is no sound NPZ file"}};
     nilu *nl = *state;
     for (size_t i = 0; i < COUNT(rows); i++)
-        refused(nl, files_text("bad.csv", rows[i].text), NULL, rows[i].status, rows[i].error);
+        support_refused(nl, files_text("bad.csv", rows[i].text), NULL, rows[i].status, rows[i].error);
 }
 
 static void wrong_places_and_options(void **state)
 {
     nilu *nl = *state;
     nilu_data_options o = defaults;
-    refused(nl, "/nowhere/x.csv", NULL, NILU_E_FILE_NOT_FOUND, "/nowhere/x.csv: there is no such file");
-    refused(nl, "minst", NULL, NILU_E_FILE_NOT_FOUND, "did you mean the set \"mnist\"?");
+    support_refused(nl, "/nowhere/x.csv", NULL, NILU_E_FILE_NOT_FOUND, "/nowhere/x.csv: there is no such file");
+    support_refused(nl, "minst", NULL, NILU_E_FILE_NOT_FOUND, "did you mean the set \"mnist\"?");
     assert_int_equal(mkdir(files_path("bare"), 0700), 0);
-    refused(nl, files_path("bare"), NULL, NILU_E_FILE_NOT_FOUND, "has no folders of PNG or JPEG pictures");
+    support_refused(nl, files_path("bare"), NULL, NILU_E_FILE_NOT_FOUND, "has no folders of PNG or JPEG pictures");
     o.cache_dir = "/nowhere";
-    refused(nl, "mnist", &o, NILU_E_NAME, "get it with: nilu data get mnist");
+    support_refused(nl, "mnist", &o, NILU_E_NAME, "get it with: nilu data get mnist");
     o = defaults;
     o.validation = 1;
-    refused(nl, "x", &o, NILU_E_USAGE, "validation is 1");
+    support_refused(nl, "x", &o, NILU_E_USAGE, "validation is 1");
     o.validation = 0.0 / 0.0;
-    refused(nl, "x", &o, NILU_E_USAGE, "validation is");
+    support_refused(nl, "x", &o, NILU_E_USAGE, "validation is");
     o = defaults;
     o.size = 3;
-    refused(nl, "x", &o, NILU_E_USAGE, "options.size");
+    support_refused(nl, "x", &o, NILU_E_USAGE, "options.size");
     o = defaults;
     o.delimiter = '"';
-    refused(nl, "x", &o, NILU_E_USAGE, "cells cannot be separated by");
+    support_refused(nl, "x", &o, NILU_E_USAGE, "cells cannot be separated by");
     o = defaults;
     o.target = "y";
-    refused(nl, "/tmp", &o, NILU_E_USAGE, "the classes of pictures are the names of their folders");
+    support_refused(nl, "/tmp", &o, NILU_E_USAGE, "the classes of pictures are the names of their folders");
 }
 
 /* ---- parts */
@@ -413,7 +395,7 @@ static void parts_are_disjoint_and_stratified(void **state)
             unsigned char *where = part_of[seed][threads > 1] = calloc(N, 1);
             int of_class[4][4] = {{0}};
             o.seed = (uint64_t)seed;
-            nilu_data *d = opened(nl, path, &o);
+            nilu_data *d = support_opened(nl, path, &o);
             const nilu_data_info *info = nilu_data_about(d);
             for (int p = 0; p < NILU_PARTS; p++) {
                 batch b = all_of(nl, d, (nilu_part)p);
@@ -457,7 +439,7 @@ static void classes_are_split_each_on_its_own(void **state)
         sprintf(text + strlen(text), "%d,%s\n", i % 9, i % 2 ? "b" : "a");
     for (int i = 0; i < 20; i++)
         sprintf(text + strlen(text), "%d,only %d\n", i, i);
-    nilu_data *d = opened(nl, files_text("each.csv", text), &o);
+    nilu_data *d = support_opened(nl, files_text("each.csv", text), &o);
     int together = 0, of_class[22][2] = {{0}};
     bool held_out[220] = {false};
     for (int p = 0; p < 2; p++)
@@ -487,7 +469,7 @@ static void order_is_a_permutation(void **state)
         nilu_data_options o = defaults;
         o.validation = 0;
         o.header = 0;
-        nilu_data *d = opened(nl, files_text("order.csv", text), &o);
+        nilu_data *d = support_opened(nl, files_text("order.csv", text), &o);
         int64_t *first = calloc((size_t)n, sizeof *first), *second = calloc((size_t)n, sizeof *second), index[7];
         bool *seen = calloc((size_t)n, sizeof *seen);
         int64_t at = 0, got;
@@ -537,11 +519,11 @@ static void encoder_of_a_table_comes_back(void **state)
         o.target = numbers ? "value" : "kind";
         o.validation = 0;
         const char *path = table_of("round.csv", 200);
-        nilu_data *d = opened(nl, path, &o);
+        nilu_data *d = support_opened(nl, path, &o);
         char *encoder = nilu_data_encoder_text(d);
         assert_non_null(encoder);
         again.encoder = encoder;
-        nilu_data *e = opened(nl, path, &again);
+        nilu_data *e = support_opened(nl, path, &again);
         assert_int_equal(nilu_data_about(e)->count[NILU_TEST], 200);
         assert_int_equal(nilu_data_about(e)->count[NILU_TRAIN], 0);
         assert_int_equal(nilu_data_about(e)->notes, 0);
@@ -565,11 +547,11 @@ static void encoder_over_other_tables(void **state)
     char numbered[256];
     o.target = "kind";
     o.ignore = "value";
-    nilu_data *d = opened(nl, table_of("known.csv", 200), &o);
+    nilu_data *d = support_opened(nl, table_of("known.csv", 200), &o);
     again.encoder = nilu_data_encoder_text(d);
     const char *row = "a,b,colour,kind,value\n4.5,3,red,yes,1\n7,8,black,no,2\n";
     batch want;
-    nilu_data *e = opened(nl, files_text("new.csv", row), &again);
+    nilu_data *e = support_opened(nl, files_text("new.csv", row), &again);
     want = all_of(nl, e, NILU_TEST);
     assert_int_equal(want.n, 2);
     assert_int_equal(want.label[0], 1);
@@ -583,7 +565,7 @@ static void encoder_over_other_tables(void **state)
                 {"4.5,3,red,1\n7,8,black,2\n", false},                  /* the same without target */
                 {"4.5,3,red\n7,8,black\n", false}};                     /* only what is used */
     for (size_t i = 0; i < COUNT(same); i++) {
-        e = opened(nl, files_text("new.csv", same[i].text), &again);
+        e = support_opened(nl, files_text("new.csv", same[i].text), &again);
         batch b = all_of(nl, e, NILU_TEST);
         assert_int_equal(b.n, 2);
         assert_memory_equal(b.x, want.x, 2 * (size_t)nilu_data_about(e)->features * sizeof(float));
@@ -605,9 +587,9 @@ static void encoder_over_other_tables(void **state)
         {"a,b,colour\n1,inf,red\n", NILU_E_DATA, "new.csv:2: column \"b\" is inf, which is not finite"},
         {"1,2\n3,4\n", NILU_E_DATA, "has 2 columns and no header"}};
     for (size_t i = 0; i < COUNT(wrong); i++)
-        refused(nl, files_text("new.csv", wrong[i].text), &again, wrong[i].status, wrong[i].error);
+        support_refused(nl, files_text("new.csv", wrong[i].text), &again, wrong[i].status, wrong[i].error);
     snprintf(numbered, sizeof numbered, FILES "/npy/f4.npy");
-    refused(nl, numbered, &again, NILU_E_DATA, "is an array, but the model was trained on a table");
+    support_refused(nl, numbered, &again, NILU_E_DATA, "is an array, but the model was trained on a table");
     batch_free(want);
     nilu_text_free(nl, (char *)again.encoder);
     nilu_data_free(d);
@@ -617,9 +599,9 @@ static void encoder_without_target_and_of_numbers(void **state)
 {
     nilu *nl = *state;
     nilu_data_options o = defaults, again = defaults;
-    nilu_data *d = opened(nl, table_of("known.csv", 200), &o);
+    nilu_data *d = support_opened(nl, table_of("known.csv", 200), &o);
     again.encoder = nilu_data_encoder_text(d);
-    nilu_data *e = opened(nl, files_text("new.csv", "a,b,colour,kind\n1,2,red,yes\n"), &again);
+    nilu_data *e = support_opened(nl, files_text("new.csv", "a,b,colour,kind\n1,2,red,yes\n"), &again);
     batch b = all_of(nl, e, NILU_TEST);
     assert_true(isnan(b.target[0]));
     assert_int_equal(nilu_data_about(e)->task, NILU_TASK_NUMBERS);
@@ -667,7 +649,7 @@ static void hostile_encoders(void **state)
     const char *path = table_of("any.csv", 10);
     for (size_t i = 0; i < COUNT(rows); i++) {
         o.encoder = rows[i].text;
-        refused(nl, path, &o, NILU_E_FILE_CORRUPT, rows[i].error);
+        support_refused(nl, path, &o, NILU_E_FILE_CORRUPT, rows[i].error);
     }
 }
 
@@ -708,7 +690,7 @@ static void arrays_and_targets_beside_them(void **state)
 {
     nilu *nl = *state;
     const char *path = array_set(nl, 100, false);
-    nilu_data *d = opened(nl, path, NULL);
+    nilu_data *d = support_opened(nl, path, NULL);
     const nilu_data_info *info = nilu_data_about(d);
     assert_string_equal(info->format, "npy");
     assert_int_equal(info->task, NILU_TASK_CLASSES);
@@ -733,12 +715,12 @@ static void arrays_and_targets_beside_them(void **state)
 
     nilu_data_options o = defaults;
     o.task = NILU_TASK_NUMBERS;
-    d = opened(nl, path, &o);
+    d = support_opened(nl, path, &o);
     assert_int_equal(nilu_data_about(d)->task, NILU_TASK_NUMBERS);
     nilu_data_free(d);
 
     path = array_set(nl, 100, true);
-    d = opened(nl, path, NULL);
+    d = support_opened(nl, path, NULL);
     info = nilu_data_about(d);
     assert_int_equal(info->task, NILU_TASK_NUMBERS);
     assert_int_equal(info->outputs, 2);
@@ -749,10 +731,10 @@ static void arrays_and_targets_beside_them(void **state)
     nilu_data_free(d);
 
     o.task = NILU_TASK_CLASSES;
-    refused(nl, path, &o, NILU_E_DATA, "has 2 numbers for each sample, so it holds no classes");
+    support_refused(nl, path, &o, NILU_E_DATA, "has 2 numbers for each sample, so it holds no classes");
     remove(files_path("y_train.npy"));
-    refused(nl, path, &o, NILU_E_FILE_NOT_FOUND, "no file of targets was found beside it");
-    d = opened(nl, path, NULL);
+    support_refused(nl, path, &o, NILU_E_FILE_NOT_FOUND, "no file of targets was found beside it");
+    d = support_opened(nl, path, NULL);
     assert_int_equal(nilu_data_about(d)->task, NILU_TASK_NONE);
     assert_true(noted(d, "No labels were found"));
     nilu_data_free(d);
@@ -760,10 +742,10 @@ static void arrays_and_targets_beside_them(void **state)
     const char *y = npy(nl, "few.npy", NILU_F32, NILU_SHAPE(2), few);
     o = defaults;
     o.target = y;
-    refused(nl, path, &o, NILU_E_DATA, "few.npy: has 2 targets for the 100 samples");
+    support_refused(nl, path, &o, NILU_E_DATA, "few.npy: has 2 targets for the 100 samples");
     o = defaults;
     o.validation = 0;
-    refused(nl, npy(nl, "bad.npy", NILU_F32, NILU_SHAPE(2, 2), bad), &o, NILU_E_DATA,
+    support_refused(nl, npy(nl, "bad.npy", NILU_F32, NILU_SHAPE(2, 2), bad), &o, NILU_E_DATA,
             "bad.npy: element 2 of row 1 is NaN");
     o.validation = 0.5; /* a number that only the validation part has */
     const float half[4] = {1, 2, 3, INFINITY}, other[4] = {INFINITY, 2, 3, 4};
@@ -809,7 +791,7 @@ static void pictures(void **state)
 {
     nilu *nl = *state;
     const char *folder = picture_folder("pictures", 500, 60, true);
-    nilu_data *d = opened(nl, folder, NULL);
+    nilu_data *d = support_opened(nl, folder, NULL);
     const nilu_data_info *info = nilu_data_about(d);
     assert_string_equal(info->name, "pictures");
     assert_string_equal(info->format, "idx");
@@ -853,25 +835,25 @@ static void pictures(void **state)
     o.encoder = encoder;
     char path[400];
     snprintf(path, sizeof path, "%s/t10k-images-idx3-ubyte.gz", folder);
-    nilu_data *e = opened(nl, path, &o);
+    nilu_data *e = support_opened(nl, path, &o);
     same_batches(nl, d, NILU_TEST, e, NILU_TEST);
     nilu_data_free(e);
-    e = opened(nl, folder, &o); /* all of it: the same parts as before */
+    e = support_opened(nl, folder, &o); /* all of it: the same parts as before */
     same_batches(nl, d, NILU_VALIDATION, e, NILU_VALIDATION);
     nilu_data_free(e);
-    refused(nl, FILES "/npy/u1.npy", &o, NILU_E_DATA,
+    support_refused(nl, FILES "/npy/u1.npy", &o, NILU_E_DATA,
             "its samples have shape [2, 2], but the model was trained on [4, 3]");
-    refused(nl, table_of("t.csv", 20), &o, NILU_E_DATA, "is a table, but the model was trained on arrays");
+    support_refused(nl, table_of("t.csv", 20), &o, NILU_E_DATA, "is a table, but the model was trained on arrays");
     nilu_text_free(nl, encoder);
     nilu_data_free(d);
 
     snprintf(path, sizeof path, "%s/t10k-labels-idx1-ubyte.gz", folder);
     assert_int_equal(rename(path, files_path("held")), 0);
-    refused(nl, folder, NULL, NILU_E_FILE_NOT_FOUND, "has t10k-images-idx3-ubyte, but no t10k-labels-idx1-ubyte");
+    support_refused(nl, folder, NULL, NILU_E_FILE_NOT_FOUND, "has t10k-images-idx3-ubyte, but no t10k-labels-idx1-ubyte");
     assert_int_equal(rename(files_path("held"), path), 0);
     snprintf(path, sizeof path, "%s/t10k-images-idx3-ubyte.gz", folder);
     remove(path); /* labels of nothing are no test part */
-    d = opened(nl, folder, NULL);
+    d = support_opened(nl, folder, NULL);
     assert_int_equal(nilu_data_about(d)->count[NILU_TEST], 0);
     nilu_data_free(d);
 }
@@ -880,14 +862,14 @@ static void classes_have_the_names_of_the_catalogue(void **state)
 {
     nilu *nl = *state;
     const char *folder = picture_folder("fashion-mnist", 500, 60, false);
-    nilu_data *d = opened(nl, folder, NULL);
+    nilu_data *d = support_opened(nl, folder, NULL);
     assert_string_equal(nilu_data_about(d)->class_names[9], "Ankle boot");
     nilu_data_free(d);
     unsigned char labels[8 + 500] = {0, 0, 8, 1, 0, 0, 1, 244};
     for (int i = 0; i < 500; i++)
         labels[8 + i] = (unsigned char)(i % 12); /* other labels than the set of this name has */
     files_put("fashion-mnist/train-labels-idx1-ubyte", labels, sizeof labels);
-    d = opened(nl, folder, NULL);
+    d = support_opened(nl, folder, NULL);
     assert_string_equal(nilu_data_about(d)->class_names[9], "9");
     nilu_data_free(d);
 }
@@ -900,16 +882,16 @@ static void labels_that_training_does_not_have(void **state)
     memset(labels + 8, 3, 60);
     labels[8 + 41] = 12;
     files_put("strange/t10k-labels-idx1-ubyte", labels, sizeof labels);
-    refused(nl, folder, NULL, NILU_E_RANGE, "t10k-labels-idx1-ubyte: label 12 of sample 42 is none of the 10 classes");
+    support_refused(nl, folder, NULL, NILU_E_RANGE, "t10k-labels-idx1-ubyte: label 12 of sample 42 is none of the 10 classes");
 }
 
 /* ---- streaming */
 
 static void stream_and_memory(nilu *nl, const char *where, nilu_data_options o)
 {
-    nilu_data *memory = opened(nl, where, &o), *stream;
+    nilu_data *memory = support_opened(nl, where, &o), *stream;
     o.memory = 1;
-    stream = opened(nl, where, &o);
+    stream = support_opened(nl, where, &o);
     assert_false(nilu_data_about(memory)->streamed);
     assert_true(nilu_data_about(stream)->streamed);
     assert_string_equal(nilu_data_about(memory)->fingerprint, nilu_data_about(stream)->fingerprint);
@@ -960,7 +942,7 @@ static void wide_targets_of_bytes(void **state)
     nilu_data_options o = defaults;
     const char *path = npy(nl, "X_wide.npy", NILU_F32, NILU_SHAPE(N, 1), x);
     stream_and_memory(nl, path, o);
-    nilu_data *d = opened(nl, path, &o);
+    nilu_data *d = support_opened(nl, path, &o);
     batch b = all_of(nl, d, NILU_TRAIN);
     const nilu_data_info *info = nilu_data_about(d);
     for (int64_t j = 0; j < WIDE; j++)
@@ -978,7 +960,7 @@ static void a_file_that_changes_is_noticed(void **state)
     o.memory = 1;
     float x[64];
     int64_t last;
-    nilu_data *d = opened(nl, table_of("change.csv", 100), &o);
+    nilu_data *d = support_opened(nl, table_of("change.csv", 100), &o);
     last = nilu_data_about(d)->count[NILU_TRAIN] - 1;
     files_text("change.csv", "a,b,colour,kind,value\n");
     assert_int_equal(nilu_data_batch(d, NILU_TRAIN, &last, 1, x, NULL, NULL), NILU_E_FILE_READ);
@@ -986,13 +968,13 @@ static void a_file_that_changes_is_noticed(void **state)
     assert_null(nilu_data_describe(d, NILU_TRAIN, last));
     nilu_data_free(d);
     char other[1 << 14];
-    d = opened(nl, table_of("change.csv", 100), &o);
+    d = support_opened(nl, table_of("change.csv", 100), &o);
     memset(other, '7', sizeof other); /* as long as before, but no cells */
     files_put("change.csv", other, (size_t)d->file.size);
     assert_int_equal(nilu_data_batch(d, NILU_TRAIN, &last, 1, x, NULL, NULL), NILU_E_FILE_READ);
     assert_contains(nilu_errmsg(nl), "is not what it was; did the file change?");
     nilu_data_free(d);
-    d = opened(nl, array_set(nl, 100, false), &o);
+    d = support_opened(nl, array_set(nl, 100, false), &o);
     assert_int_equal(truncate(files_path("X_train.npy"), 200), 0);
     last = nilu_data_about(d)->count[NILU_TRAIN] - 1;
     assert_int_equal(nilu_data_batch(d, NILU_TRAIN, &last, 1, x, NULL, NULL), NILU_E_FILE_READ);
@@ -1006,7 +988,7 @@ static void gathering_at_once(void **state)
     nilu *nl = *state;
     nilu_data_options o = defaults;
     o.memory = 1;
-    nilu_data *d = opened(nl, table_of("threads.csv", 400), &o);
+    nilu_data *d = support_opened(nl, table_of("threads.csv", 400), &o);
     batch want = all_of(nl, d, NILU_TRAIN);
     size_t width = (size_t)nilu_data_about(d)->features;
     int wrong = 0;
@@ -1088,7 +1070,7 @@ static void batches_allocate_nothing(void **state)
     for (int streamed = 0; streamed < 2; streamed++) {
         nilu_data_options o = defaults;
         o.memory = (size_t)streamed;
-        nilu_data *d = opened(nl, table_of("quiet.csv", 200), &o);
+        nilu_data *d = support_opened(nl, table_of("quiet.csv", 200), &o);
         long before = m.made;
         int64_t index[8];
         float x[8 * 16], y[8];
@@ -1122,7 +1104,7 @@ static void digits_that_come_along(void **state)
     nilu *nl = *state;
     nilu_data_options o = defaults;
     o.data_dir = NILU_SOURCE_DIR "/data";
-    nilu_data *d = opened(nl, "digits", &o);
+    nilu_data *d = support_opened(nl, "digits", &o);
     const nilu_data_info *info = nilu_data_about(d);
     tell(d);
     assert_string_equal(info->name, "digits");
@@ -1178,7 +1160,7 @@ static void real_tables(void **state)
         nilu_data_options o = defaults;
         o.target = rows[i].target;
         snprintf(path, sizeof path, SHARED "/tabular/%s", rows[i].name);
-        nilu_data *d = opened(nl, path, &o);
+        nilu_data *d = support_opened(nl, path, &o);
         const nilu_data_info *info = nilu_data_about(d);
         tell(d);
         assert_int_equal(info->task, rows[i].task);
@@ -1199,7 +1181,7 @@ static void real_mnist(void **state)
         skip();
     }
     nilu *nl = support_context(2, NULL);
-    nilu_data *d = opened(nl, SHARED "/mnist", NULL);
+    nilu_data *d = support_opened(nl, SHARED "/mnist", NULL);
     const nilu_data_info *info = nilu_data_about(d);
     tell(d);
     assert_int_equal(info->count[NILU_TRAIN], 54000);

@@ -3,6 +3,7 @@
 #include "support/files.h"
 
 #include "data/data.h"
+#include "support/sets.h"
 #include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,24 +13,6 @@
 #define CIFAR FILES "/cifar"
 
 static const nilu_data_options defaults = NILU_DATA_DEFAULT;
-
-static nilu_data *opened(nilu *nl, const char *where, const nilu_data_options *o)
-{
-    nilu_data *d = NULL;
-    assert_ok(nl, nilu_data_open(nl, where, o, &d));
-    return d;
-}
-
-static void refused(nilu *nl, const char *where, const nilu_data_options *o, nilu_status want, const char *error)
-{
-    nilu_data *d = NULL;
-    nilu_status status = nilu_data_open(nl, where, o, &d);
-    if (status == NILU_OK)
-        fail_msg("%s was opened; \"%s\" was expected", where, error);
-    assert_contains(nilu_errmsg(nl), error);
-    assert_int_equal(status, want);
-    assert_null(d);
-}
 
 static size_t read_file(const char *path, unsigned char *to, size_t room)
 {
@@ -65,7 +48,7 @@ static void compare(nilu *nl, const char *name, int near)
     snprintf(path, sizeof path, "%s/%s", PICTURES, name);
     snprintf(beside, sizeof beside, "%s/%.*s.raw", PICTURES, (int)(strrchr(name, '.') - name), name);
     size_t n = read_file(beside, raw, sizeof raw) - 3;
-    nilu_data *d = opened(nl, path, NULL);
+    nilu_data *d = support_opened(nl, path, NULL);
     const nilu_data_info *i = nilu_data_about(d);
     if (i->height != raw[0] || i->width != raw[1] || i->channels != raw[2])
         fail_msg("%s: got %d x %d x %d, expected %d x %d x %d", name, i->height, i->width, i->channels, raw[0], raw[1], raw[2]);
@@ -97,8 +80,8 @@ static void every_kind(void **state)
 
 static void bombs(void **state)
 {
-    refused(*state, PICTURES "/bomb.png", NULL, NILU_E_UNSUPPORTED, "bomb.png: has 60000 x 60000 pixels");
-    refused(*state, PICTURES "/bomb.jpg", NULL, NILU_E_UNSUPPORTED, "bomb.jpg: has 65500 x 65500 pixels");
+    support_refused(*state, PICTURES "/bomb.png", NULL, NILU_E_UNSUPPORTED, "bomb.png: has 60000 x 60000 pixels");
+    support_refused(*state, PICTURES "/bomb.jpg", NULL, NILU_E_UNSUPPORTED, "bomb.jpg: has 65500 x 65500 pixels");
 }
 
 /* Cut off anywhere, or changed anywhere: a sentence, or a picture of the same size; never anything else. */
@@ -147,20 +130,20 @@ static void strange_files(void **state)
     files_text("odd/a/notes.txt", "left out");
     files_text("odd/b/.hidden.png", "");
     assert_int_equal(symlink("two.PNG", files_path("odd/b/link.png")), 0);
-    nilu_data *d = opened(nl, files_path("odd"), NULL);
+    nilu_data *d = support_opened(nl, files_path("odd"), NULL);
     assert_int_equal(nilu_data_about(d)->count[NILU_TRAIN], 3);
     assert_contains(nilu_data_about(d)->note[0], "Left out were 2 files");
     nilu_data_free(d);
     files_text("odd/b/words.png", "these are words");
-    refused(nl, files_path("odd"), NULL, NILU_E_UNSUPPORTED, "odd/b/words.png: begins neither as a PNG nor as a JPEG file does");
+    support_refused(nl, files_path("odd"), NULL, NILU_E_UNSUPPORTED, "odd/b/words.png: begins neither as a PNG nor as a JPEG file does");
     files_text("odd/b/words.png", "");
-    refused(nl, files_path("odd"), NULL, NILU_E_FILE_CORRUPT, "odd/b/words.png: is empty");
+    support_refused(nl, files_path("odd"), NULL, NILU_E_FILE_CORRUPT, "odd/b/words.png: is empty");
     unlink(files_path("odd/b/words.png"));
     assert_int_equal(symlink("nowhere", files_path("odd/a/dangling.jpg")), 0);
-    refused(nl, files_path("odd"), NULL, NILU_E_FILE_NOT_FOUND, "odd/a/dangling.jpg: cannot be opened");
+    support_refused(nl, files_path("odd"), NULL, NILU_E_FILE_NOT_FOUND, "odd/a/dangling.jpg: cannot be opened");
     unlink(files_path("odd/a/dangling.jpg"));
     assert_int_equal(mkfifo(files_path("odd/a/pipe.jpg"), 0600), 0);
-    refused(nl, files_path("odd"), NULL, NILU_E_FILE_READ, "odd/a/pipe.jpg: is not a regular file");
+    support_refused(nl, files_path("odd"), NULL, NILU_E_FILE_READ, "odd/a/pipe.jpg: is not a regular file");
 }
 
 /* ---- folders */
@@ -174,7 +157,7 @@ static void classes_and_parts(void **state)
     for (size_t i = 0; i < COUNT(files); i++)
         put_picture(i % 2 ? PICTURES "/rgb.png" : PICTURES "/interlaced.png", files[i]);
     assert_int_equal(mkdir(files_path("set/train/none"), 0700), 0);
-    nilu_data *d = opened(nl, files_path("set"), NULL);
+    nilu_data *d = support_opened(nl, files_path("set"), NULL);
     const nilu_data_info *i = nilu_data_about(d);
     assert_int_equal(i->task, NILU_TASK_CLASSES);
     assert_int_equal(i->outputs, 3); /* in the order of bytes */
@@ -199,9 +182,9 @@ static void classes_and_parts(void **state)
     assert_int_equal(label[1], 1);
     nilu_data_free(d);
     put_picture(PICTURES "/rgb.png", "set/test/c/1.png");
-    refused(nl, files_path("set"), NULL, NILU_E_RANGE, "set/test/c: \"c\" is none of the 3 classes");
+    support_refused(nl, files_path("set"), NULL, NILU_E_RANGE, "set/test/c: \"c\" is none of the 3 classes");
     put_picture(PICTURES "/rgb.png", "alone/only/1.png");
-    refused(nl, files_path("alone"), NULL, NILU_E_DATA, "all samples are of one class");
+    support_refused(nl, files_path("alone"), NULL, NILU_E_DATA, "all samples are of one class");
 }
 
 static void colours(void **state)
@@ -211,21 +194,21 @@ static void colours(void **state)
     unsigned char pixels[1024], raw[1024];
     put_picture(PICTURES "/grey.png", "grey/a/1.png");
     put_picture(PICTURES "/palette-grey.png", "grey/b/1.png");
-    nilu_data *d = opened(nl, files_path("grey"), NULL);
+    nilu_data *d = support_opened(nl, files_path("grey"), NULL);
     assert_int_equal(nilu_data_about(d)->channels, 1);
     nilu_data_free(d);
     o.colour = "rgb";
-    d = opened(nl, files_path("grey"), &o);
+    d = support_opened(nl, files_path("grey"), &o);
     assert_int_equal(nilu_data_about(d)->channels, 3);
     assert_ok(nl, nilu_data_picture(d, NILU_TRAIN, 0, pixels));
     assert_int_equal(pixels[3], pixels[5]);
     nilu_data_free(d);
     put_picture(PICTURES "/rgb.png", "grey/b/2.png");
-    d = opened(nl, files_path("grey"), NULL);
+    d = support_opened(nl, files_path("grey"), NULL);
     assert_int_equal(nilu_data_about(d)->channels, 3);
     nilu_data_free(d);
     o.colour = "grey";
-    d = opened(nl, files_path("grey"), &o);
+    d = support_opened(nl, files_path("grey"), &o);
     read_file(PICTURES "/rgb.raw", raw, sizeof raw);
     assert_ok(nl, nilu_data_picture(d, NILU_TRAIN, 2, pixels));
     for (int k = 0; k < 63; k++) {
@@ -234,7 +217,7 @@ static void colours(void **state)
     }
     nilu_data_free(d);
     o.colour = "gray";
-    refused(nl, files_path("grey"), &o, NILU_E_USAGE, "there is no colour \"gray\"");
+    support_refused(nl, files_path("grey"), &o, NILU_E_USAGE, "there is no colour \"gray\"");
 }
 
 /* ---- sizes */
@@ -280,7 +263,7 @@ static void sizes(void **state)
         nilu_data_options o = defaults;
         const int h = rows[i].height, w = rows[i].width;
         o.resize = rows[i].text;
-        nilu_data *d = opened(nl, PICTURES "/rgb.png", &o);
+        nilu_data *d = support_opened(nl, PICTURES "/rgb.png", &o);
         assert_int_equal(nilu_data_about(d)->height, h);
         assert_int_equal(nilu_data_about(d)->width, w);
         assert_ok(nl, nilu_data_picture(d, NILU_TRAIN, 0, mine));
@@ -302,25 +285,25 @@ static void sizes_that_differ(void **state)
     nilu_data_options o = defaults;
     put_picture(PICTURES "/rgb.png", "mixed/a/1.png");
     o.resize = "4x5";
-    nilu_data *d = opened(nl, files_path("mixed/a/1.png"), &o);
+    nilu_data *d = support_opened(nl, files_path("mixed/a/1.png"), &o);
     unsigned char small[60];
     assert_ok(nl, nilu_data_picture(d, NILU_TRAIN, 0, small));
     nilu_data_free(d);
     put_picture(PICTURES "/rgb.png", "mixed/b/1.png");
     put_picture(PICTURES "/shades.jpg", "mixed/b/2.jpg");
-    d = opened(nl, files_path("mixed"), NULL); /* all are 7 x 9 */
+    d = support_opened(nl, files_path("mixed"), NULL); /* all are 7 x 9 */
     nilu_data_free(d);
     unsigned char bits[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x8\0\0\0\0\x3a\x7e\x9b\x55\0\0\0\nIDATx\x9c"
                            "c`\0\0\0\2\0\1H\xaf\xa4q\0\0\0\0IEND\xae" "B`\x82";
     files_put("mixed/b/3.png", bits, sizeof bits - 1);
-    refused(nl, files_path("mixed"), NULL, NILU_E_DATA, "mixed/a/1.png has 7 x 9 pixels, but ");
+    support_refused(nl, files_path("mixed"), NULL, NILU_E_DATA, "mixed/a/1.png has 7 x 9 pixels, but ");
     assert_contains(nilu_errmsg(nl), "mixed/b/3.png has 1 x 1; say which size all are brought to");
-    d = opened(nl, files_path("mixed"), &o);
+    d = support_opened(nl, files_path("mixed"), &o);
     assert_int_equal(nilu_data_about(d)->features, 60);
     nilu_data_free(d);
     for (size_t i = 0; i < COUNT(wrong); i++) {
         o.resize = wrong[i];
-        refused(nl, files_path("mixed"), &o, NILU_E_USAGE, "is no size of pictures");
+        support_refused(nl, files_path("mixed"), &o, NILU_E_USAGE, "is no size of pictures");
     }
 }
 
@@ -357,7 +340,7 @@ static void memory_and_threads(void **state)
             nilu *own = nilu_new(&options, NULL);
             o.memory = k / 2 ? 1000 : 0;
             o.validation = 0.2;
-            nilu_data *d = opened(own, where, &o);
+            nilu_data *d = support_opened(own, where, &o);
             const nilu_data_info *i = nilu_data_about(d);
             size_t n = (size_t)(i->count[0] + i->count[1] + i->count[2]) * (size_t)i->features;
             assert_true(n <= COUNT(x));
@@ -378,7 +361,7 @@ static void memory_and_threads(void **state)
 static void channels_are_scaled(void **state)
 {
     nilu *nl = *state;
-    nilu_data *d = opened(nl, PICTURES "/rgb.png", NULL);
+    nilu_data *d = support_opened(nl, PICTURES "/rgb.png", NULL);
     float x[189];
     unsigned char raw[512];
     read_file(PICTURES "/rgb.raw", raw, sizeof raw);
@@ -403,14 +386,14 @@ static void with_a_model(void **state)
     put_picture(PICTURES "/rgb.png", "taught/a/1.png");
     put_picture(PICTURES "/full.jpg", "taught/b/1.jpg");
     o.resize = "4";
-    nilu_data *d = opened(nl, files_path("taught"), &o);
+    nilu_data *d = support_opened(nl, files_path("taught"), &o);
     char *encoder = nilu_data_encoder_text(d);
     float x[48], y[48];
     assert_ok(nl, nilu_data_batch(d, NILU_TRAIN, NULL, 1, x, NULL, NULL));
     nilu_data_free(d);
     o = defaults;
     o.encoder = encoder;
-    d = opened(nl, PICTURES "/rgb.png", &o);
+    d = support_opened(nl, PICTURES "/rgb.png", &o);
     const nilu_data_info *i = nilu_data_about(d);
     assert_int_equal(i->count[NILU_TEST], 1);
     assert_int_equal(i->features, 48);
@@ -421,19 +404,19 @@ static void with_a_model(void **state)
     nilu_text_free(nl, again);
     nilu_data_free(d);
     put_picture(PICTURES "/grey.png", "asked/b/1.png");
-    d = opened(nl, files_path("asked"), &o);
+    d = support_opened(nl, files_path("asked"), &o);
     int32_t label;
     assert_ok(nl, nilu_data_batch(d, NILU_TEST, NULL, 1, y, &label, NULL));
     assert_int_equal(label, 1);
     nilu_data_free(d);
     put_picture(PICTURES "/grey.png", "asked/z/1.png");
-    refused(nl, files_path("asked"), &o, NILU_E_RANGE, "asked/z: \"z\" is none of the 2 classes that the model was trained on");
+    support_refused(nl, files_path("asked"), &o, NILU_E_RANGE, "asked/z: \"z\" is none of the 2 classes that the model was trained on");
     o.task = NILU_TASK_NONE;
-    d = opened(nl, files_path("asked"), &o);
+    d = support_opened(nl, files_path("asked"), &o);
     assert_int_equal(nilu_data_about(d)->count[NILU_TEST], 2);
     nilu_data_free(d);
     o.task = NILU_TASK_AUTO;
-    refused(nl, files_text("table.csv", "a,b\n1,x\n2,y\n1,x\n2,y\n"), &o, NILU_E_DATA, "table.csv: ");
+    support_refused(nl, files_text("table.csv", "a,b\n1,x\n2,y\n1,x\n2,y\n"), &o, NILU_E_DATA, "table.csv: ");
     nilu_text_free(nl, encoder);
 }
 
@@ -446,7 +429,7 @@ static void cifar(void **state)
     unsigned char pixels[3072];
     int32_t label;
     o.validation = 0;
-    nilu_data *d = opened(nl, CIFAR "/ten", &o);
+    nilu_data *d = support_opened(nl, CIFAR "/ten", &o);
     const nilu_data_info *i = nilu_data_about(d);
     assert_int_equal(i->count[NILU_TRAIN], 6);
     assert_int_equal(i->count[NILU_TEST], 2);
@@ -464,26 +447,26 @@ static void cifar(void **state)
     char *encoder = nilu_data_encoder_text(d);
     nilu_data_free(d);
     o.encoder = encoder;
-    d = opened(nl, CIFAR "/ten", &o);
+    d = support_opened(nl, CIFAR "/ten", &o);
     assert_int_equal(nilu_data_about(d)->count[NILU_TEST], 2);
     nilu_data_free(d);
-    refused(nl, CIFAR "/hundred", &o, NILU_E_RANGE, "\"fine00\" is none of the 10 classes");
+    support_refused(nl, CIFAR "/hundred", &o, NILU_E_RANGE, "\"fine00\" is none of the 10 classes");
     nilu_text_free(nl, encoder);
     o = defaults;
-    d = opened(nl, CIFAR "/hundred", &o);
+    d = support_opened(nl, CIFAR "/hundred", &o);
     assert_int_equal(nilu_data_about(d)->outputs, 100);
     assert_ok(nl, nilu_data_batch(d, NILU_TEST, NULL, 1, NULL, &label, NULL));
     assert_int_equal(label, 39);
     assert_string_equal(nilu_data_about(d)->class_names[label], "fine39");
     nilu_data_free(d);
     o.target = "coarse";
-    d = opened(nl, CIFAR "/hundred", &o);
+    d = support_opened(nl, CIFAR "/hundred", &o);
     assert_ok(nl, nilu_data_batch(d, NILU_TEST, NULL, 1, NULL, &label, NULL));
     assert_int_equal(label, 1);
     assert_string_equal(nilu_data_about(d)->class_names[label], "coarse01");
     nilu_data_free(d);
     o.target = "medium";
-    refused(nl, CIFAR "/hundred", &o, NILU_E_USAGE, "CIFAR-100 has fine and coarse labels");
+    support_refused(nl, CIFAR "/hundred", &o, NILU_E_USAGE, "CIFAR-100 has fine and coarse labels");
 }
 
 static void broken_batches(void **state)
@@ -493,19 +476,19 @@ static void broken_batches(void **state)
     size_t n = read_file(CIFAR "/ten/data_batch_1.bin", bytes, sizeof bytes);
     assert_int_equal(mkdir(files_path("ten"), 0700), 0);
     files_put("ten/data_batch_1.bin", bytes, n - 1);
-    refused(nl, files_path("ten"), NULL, NILU_E_FILE_CORRUPT, "data_batch_1.bin: has 12291 bytes, which is no whole number of records of 3073");
+    support_refused(nl, files_path("ten"), NULL, NILU_E_FILE_CORRUPT, "data_batch_1.bin: has 12291 bytes, which is no whole number of records of 3073");
     files_put("ten/data_batch_1.bin", bytes, 0);
-    refused(nl, files_path("ten"), NULL, NILU_E_FILE_CORRUPT, "data_batch_1.bin: has 0 bytes");
+    support_refused(nl, files_path("ten"), NULL, NILU_E_FILE_CORRUPT, "data_batch_1.bin: has 0 bytes");
     bytes[3073] = 10;
     files_put("ten/data_batch_1.bin", bytes, n);
-    refused(nl, files_path("ten"), NULL, NILU_E_RANGE, "data_batch_1.bin: record 2 has label 10");
+    support_refused(nl, files_path("ten"), NULL, NILU_E_RANGE, "data_batch_1.bin: record 2 has label 10");
     bytes[3073] = 9;
     files_put("ten/data_batch_1.bin", bytes, n);
-    nilu_data *d = opened(nl, files_path("ten"), NULL);
+    nilu_data *d = support_opened(nl, files_path("ten"), NULL);
     assert_string_equal(nilu_data_about(d)->class_names[9], "9");
     nilu_data_free(d);
     files_text("ten/batches.meta.txt", "one\ntwo\n");
-    refused(nl, files_path("ten"), NULL, NILU_E_FILE_CORRUPT, "batches.meta.txt: has 2 names, where the set has 10 classes");
+    support_refused(nl, files_path("ten"), NULL, NILU_E_FILE_CORRUPT, "batches.meta.txt: has 2 names, where the set has 10 classes");
 }
 
 int main(void)

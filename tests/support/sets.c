@@ -89,3 +89,21 @@ nilu_data *support_open(nilu *nl, const char *path, double validation)
     assert_ok(nl, nilu_data_open(nl, path, &o, &data));
     return data;
 }
+
+nilu_data *support_opened(nilu *nl, const char *where, const nilu_data_options *o)
+{
+    nilu_data *d = NULL;
+    assert_ok(nl, nilu_data_open(nl, where, o, &d));
+    return d;
+}
+
+void support_refused(nilu *nl, const char *where, const nilu_data_options *o, nilu_status want, const char *error)
+{
+    nilu_data *d = NULL;
+    nilu_status status = nilu_data_open(nl, where, o, &d);
+    if (status == NILU_OK)
+        fail_msg("%s was opened; \"%s\" was expected", where, error);
+    assert_contains(nilu_errmsg(nl), error);
+    assert_int_equal(status, want);
+    assert_null(d);
+}

@@ -17,5 +17,8 @@ void support_write(const char *path, const void *bytes, size_t n);
 const char *support_set(const char *name, int64_t n, int64_t features, int classes);
 /* The same, opened; `validation` as in the options. */
 nilu_data *support_open(nilu *nl, const char *path, double validation);
+/* What must open; and what must not, with this status and `error` in its sentence. */
+nilu_data *support_opened(nilu *nl, const char *where, const nilu_data_options *o);
+void support_refused(nilu *nl, const char *where, const nilu_data_options *o, nilu_status want, const char *error);
 
 #endif
