@@ -65,9 +65,10 @@ nilu_status forensics_cam_new(nilu *nl, const nilu_model *model, nilu_store *sto
         maps = o->layer ? forensics_layer(g, o->layer, &sums) : last_maps(g, model);
         if (!maps && o->layer)
             status = forensics_no_layer(nl, g, model, o->layer);
-        else if (!maps || maps->shape.rank != 4)
-            status = base_fail(nl, NILU_E_UNSUPPORTED, N_("grad_cam: %s gives no maps; name a layer that does, such as a convolution"),
-                               o->layer ? o->layer : base_text(N_("no layer")));
+        else if (!maps)
+            status = base_fail(nl, NILU_E_UNSUPPORTED, N_("grad_cam: no layer gives maps, as convolutions do; ask by another method"));
+        else if (maps->shape.rank != 4)
+            status = base_fail(nl, NILU_E_UNSUPPORTED, N_("grad_cam: %s gives no maps; name a layer that does, such as a convolution"), o->layer);
     }
     if (status == NILU_OK) {
         c->channels = maps->shape.dim[1];
