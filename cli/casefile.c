@@ -1,6 +1,7 @@
 /* The case file as it is told: the same story on the terminal and, with a page, in HTML. Numbers that are printed as a sum add
  * up as they are printed: the remainder is the difference of what stands there. */
 #include "cli.h"
+#include "data/data.h"
 #include "report/report.h"
 
 #include <math.h>
@@ -372,11 +373,6 @@ static void stops(teller *t)
 
 /* ---- pictures: input, heat, both */
 
-static double heat_at(const nilu_case_file *f, const nilu_data_info *set, int64_t pixel, int channel)
-{
-    return f->heat[set->planes ? channel * (int64_t)set->height * set->width + pixel : pixel * set->channels + channel];
-}
-
 static void paint(const nilu_case_file *f, const nilu_data_info *set, const unsigned char *pixels, int64_t i,
                   double most, int which, bool dark, unsigned char rgb[3])
 {
@@ -384,7 +380,7 @@ static void paint(const nilu_case_file *f, const nilu_data_info *set, const unsi
     double heat = 0;
     unsigned char warm[3];
     for (int k = 0; k < c; k++)
-        heat += f->side * heat_at(f, set, i, k);
+        heat += f->side * f->heat[data_feature(set, i, k)];
     report_heat(&heat, 1, most, warm);
     double share = most > 0 ? fmin(fabs(heat) / most, 1) : 0;
     for (int k = 0; k < 3; k++) {
@@ -404,7 +400,7 @@ static void draw(const cli_blame *b, const unsigned char *pixels, int which, boo
     for (int64_t i = 0; i < set->features / set->channels; i++) {
         double heat = 0;
         for (int k = 0; k < set->channels; k++)
-            heat += heat_at(&b->file, set, i, k);
+            heat += b->file.heat[data_feature(set, i, k)];
         most = fmax(most, fabs(heat));
     }
     for (int64_t i = 0; i < (int64_t)set->height * set->width; i++)

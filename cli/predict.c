@@ -1,5 +1,6 @@
 /* `nilu predict`: what a run says to new samples, a row each. All files are opened before the first row is written. */
 #include "cli.h"
+#include "data/data.h"
 
 #include <string.h>
 
@@ -52,18 +53,6 @@ static const char *sample_name(const sink *k, int64_t index, char out[48])
     return out;
 }
 
-/* Of files of pictures, the file that a sample is; freed by nilu_text_free. NULL: it is none, or memory ran out. */
-static char *picture_name(const sink *k, int64_t index)
-{
-    int32_t label = -1;
-    if (strcmp(k->info->format, "pictures") != 0 || nilu_data_batch(k->data, k->part, &index, 1, NULL, &label, NULL) != NILU_OK)
-        return NULL;
-    char *text = nilu_data_describe(k->data, k->part, index); /* with its class behind it, where that is known */
-    if (text && label >= 0)
-        text[strlen(text) - strlen(k->info->class_names[label]) - 2] = 0;
-    return text;
-}
-
 /* ---- text */
 
 static nilu_status text_head(sink *k)
@@ -79,12 +68,11 @@ static nilu_status text_head(sink *k)
 static nilu_status text_row(sink *k, int64_t index, const float *answer)
 {
     char name[48], class[256];
-    char *picture = picture_name(k, index);
+    const char *picture = data_sample_file(k->data, k->part, index);
     if (picture)
         fprintf(k->f, "  %s", cli_clean(picture, class, sizeof class));
     else
         fprintf(k->f, "%10s", sample_name(k, index, name));
-    nilu_text_free(k->c->nl, picture);
     if (has_classes(k)) {
         int best = best_of(answer, k->outputs);
         cli_clean(k->info->class_names[best], class, sizeof class);
@@ -133,9 +121,8 @@ static nilu_status csv_head(sink *k)
 static nilu_status csv_row(sink *k, int64_t index, const float *answer)
 {
     char name[48];
-    char *picture = picture_name(k, index);
+    const char *picture = data_sample_file(k->data, k->part, index);
     csv_text(k->f, picture ? picture : k->file);
-    nilu_text_free(k->c->nl, picture);
     fprintf(k->f, ",%s", sample_name(k, index, name));
     if (has_classes(k)) {
         int best = best_of(answer, k->outputs);
@@ -159,10 +146,10 @@ static nilu_status no_head(sink *k)
 
 static nilu_status json_row(sink *k, int64_t index, const float *answer)
 {
-    char *picture = picture_name(k, index), clean[1024];
+    const char *picture = data_sample_file(k->data, k->part, index);
+    char clean[1024];
     json_t *o = json_pack("{s:s, s:s, s:s, s:I}", "event", "row", "file", picture ? cli_clean(picture, clean, sizeof clean) : k->file, "part", cli_part_name((int)k->part), "sample",
                           (json_int_t)index);
-    nilu_text_free(k->c->nl, picture);
     if (o && has_classes(k)) {
         int best = best_of(answer, k->outputs);
         cli_merge(o, json_pack("{s:s, s:o}", "class", k->info->class_names[best], "probability", cli_real(answer[best])));

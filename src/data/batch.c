@@ -271,6 +271,12 @@ static nilu_status describe_record(nilu_data *d, int64_t row, base_buffer *b)
     return status;
 }
 
+const char *data_sample_file(const nilu_data *data, nilu_part part, int64_t index)
+{
+    const data_rows *r = &data->rows[data->source[part]];
+    return r->path ? r->path[data_row_of(data, part, index)] + r->hidden : NULL;
+}
+
 char *nilu_data_describe(nilu_data *data, nilu_part part, int64_t index)
 {
     base_buffer b = {0};
@@ -283,8 +289,9 @@ char *nilu_data_describe(nilu_data *data, nilu_part part, int64_t index)
     if (!data->arrays) {
         status = describe_record(data, row, &b);
     } else {
-        status = r->path ? base_appendf(data->nl, &b, "%s", r->path[row] + r->hidden)
-                         : base_appendf(data->nl, &b, base_text(N_("%s: sample %lld")), r->name, (long long)row + 1);
+        const char *file = data_sample_file(data, part, index);
+        status = file ? base_appendf(data->nl, &b, "%s", file)
+                      : base_appendf(data->nl, &b, base_text(N_("%s: sample %lld")), r->name, (long long)row + 1);
         if (status == NILU_OK && label >= 0)
             status = base_appendf(data->nl, &b, ", %s", data->info.class_names[label]);
     }

@@ -382,6 +382,8 @@ nilu_status data_get_set(nilu *nl, const data_set *set, const nilu_get_options *
 nilu_status data_download(nilu *nl, const char *url, uint64_t limit, const nilu_get_options *o, const char *file,
                           base_output *out);
 
+/* The file that a sample is, beneath the folder that was opened; NULL: samples are no files. The set's. */
+const char *data_sample_file(const nilu_data *data, nilu_part part, int64_t index);
 /* The feature that a channel of a pixel is. */
 static inline int64_t data_feature(const nilu_data_info *i, int64_t pixel, int channel)
 {
