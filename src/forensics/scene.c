@@ -1,51 +1,9 @@
 /* The scene: one sample in a trained network. One plan computes the answer, the loss, the gap between the accused answer and
  * its rival, and walks the error back from either start; every layer's part in it is fetched. */
-#include "forensics/forensics.h"
+#include "forensics/scene.h"
 
 #include <math.h>
 #include <string.h>
-
-typedef struct layer {
-    forensics_site site;
-    const double *weight, *bias;
-    double *transposed; /* the weight as [taps, filters]; owned */
-    double *x, *z, *a, *slope, *received[NILU_STARTS], *delta[NILU_STARTS];
-    double *passed[NILU_STARTS];   /* of a matrix one for both, of the last nilu_scene_layer */
-    double *gradient[NILU_STARTS]; /* of a convolution, [taps, filters] */
-    double *u, *scale;             /* of a norm */
-} layer;
-
-/* What is added up beside the weights: a constant that a node adds (from = 0), or what goes from one node to another. */
-typedef struct road {
-    int from, to, fetched;
-    double value;
-} road;
-
-struct nilu_scene {
-    nilu *nl;
-    nilu_scene_options options;
-    int64_t features, outputs;
-    nilu_graph *g;
-    nilu_store *store;
-    nilu_plan *plan;
-    int nlayer, forward; /* forward: nodes of the model; the loss and the way back come after them */
-    layer *layer;
-    forensics_site *site; /* those of the layers once more, in one piece */
-    int nroad;
-    road *road;
-    const nilu_tensor *answer;
-    double *x, *y, *target, *direction, *at_x[NILU_STARTS];
-    double loss, gap;
-    int32_t label;
-    int accused, rival;
-};
-
-#define SCALARS 3 /* y, loss, gap come first among the fetches, then the error at x from both starts */
-#define HEAD (SCALARS + NILU_STARTS)
-/* Of a layer: x, z, a, slope, u, scale, then received, delta, passed and gradient from both starts; what a layer lacks is
- * fetched as y once more. */
-enum { X, Z, A, SLOPE, U, SCALE, RECEIVED, DELTA = RECEIVED + NILU_STARTS, PASSED = DELTA + NILU_STARTS,
-       GRADIENT = PASSED + NILU_STARTS, EACH = GRADIENT + NILU_STARTS };
 
 static nilu_tensor *ones_like(nilu_tensor *t)
 {
@@ -82,131 +40,6 @@ static nilu_status walk_back(nilu_scene *s, nilu_tensor *from, int start, nilu_t
     base_free(s->nl, wrt);
     base_free(s->nl, error);
     return status;
-}
-
-/* ---- what adds up beside the weights */
-
-/* Which nodes depend on what is said first to: `t`, or, NULL, on any input. */
-static void mark(const nilu_scene *s, const nilu_tensor *t, bool *on)
-{
-    for (int id = 0; id < s->forward; id++) {
-        const nilu_node *n = s->g->node[id];
-        on[id] = t ? n == t->node : n->op == &graph_op_input;
-        for (int k = 0; k < n->nin && !on[id]; k++)
-            on[id] = on[n->in[k]->node->id];
-    }
-}
-
-/* The part of input k of n in the error at n's output, which is `delta`, by way of n alone; NULL: it cannot be told from that
- * of n's other inputs, which come from it as well. */
-static nilu_tensor *by_way_of(nilu_scene *s, const nilu_node *n, int k, nilu_tensor *delta, bool *on)
-{
-    nilu_tensor *v = n->in[k], *error = NULL;
-    const bool whole = base_same_shape(v->shape, n->out[0].shape) && n->nin == 2 && n->in[0] != n->in[1];
-    if (whole && n->op == &nilu_op_add)
-        return delta;
-    mark(s, v, on);
-    for (int i = 0; i < n->nin; i++)
-        if (i != k && on[n->in[i]->node->id])
-            return NULL;
-    return nilu_grad_from((nilu_tensor *)&n->out[0], delta, 1, &v, &error) == NILU_OK ? error : NULL;
-}
-
-static bool crosses(const nilu_scene *s, int from, int to)
-{
-    for (int i = 0; i < s->nlayer; i++)
-        if (from < s->layer[i].site.product->node->id && s->layer[i].site.product->node->id < to)
-            return true;
-    return false;
-}
-
-/* Is what node n reads as input k such a road; does it add it, as a constant? */
-static bool is_road(const nilu_scene *s, const nilu_node *n, int k, const bool *depends, bool *adds)
-{
-    const nilu_tensor *v = n->in[k];
-    const bool sum = n->nin == 2 && (n->op == &nilu_op_add || n->op == &nilu_op_sub);
-    *adds = sum && !depends[v->node->id] && depends[n->in[1 - k]->node->id];
-    return *adds || (depends[v->node->id] && v->out == 0 && base_is_float(v->dtype) && base_is_float(n->out[0].dtype) &&
-                     crosses(s, v->node->id, n->id));
-}
-
-/* The roads and the errors at the nodes that they lead to; returns how many there are. */
-static int list_roads(const nilu_scene *s, const bool *depends, road *list, nilu_tensor **wrt, int *input)
-{
-    int n = 0;
-    bool adds;
-    for (int id = 0; id < s->forward; id++)
-        for (int k = 0; k < s->g->node[id]->nin && depends[id]; k++)
-            if (is_road(s, s->g->node[id], k, depends, &adds)) {
-                if (list) {
-                    list[n] = (road){adds ? -1 : s->g->node[id]->in[k]->node->id, id, -1, 0};
-                    wrt[n] = &s->g->node[id]->out[0];
-                    input[n] = k;
-                }
-                n++;
-            }
-    return n;
-}
-
-/* Puts a sum behind the fetches for every road: what goes along it times its error. */
-static nilu_status follow_roads(nilu_scene *s, nilu_tensor **fetch, const nilu_tensor *gap, nilu_tensor **wrt, int *input, bool *on)
-{
-    nilu_tensor **error = wrt + s->nroad;
-    int at = HEAD + EACH * s->nlayer;
-    NILU_TRY(nilu_grad((nilu_tensor *)gap, s->nroad, wrt, error));
-    for (int i = 0; i < s->nroad; i++) {
-        road *r = &s->road[i];
-        const nilu_node *n = s->g->node[r->to];
-        nilu_tensor *v = n->in[input[i]], *e = error[i];
-        if (r->from >= 0)
-            e = by_way_of(s, n, input[i], e, on);
-        else if (n->op == &nilu_op_sub && input[i] == 1)
-            e = nilu_neg(e);
-        NILU_TRY(nilu_graph_status(s->g));
-        if (!e)
-            continue;
-        r->fetched = at;
-        fetch[at++] = nilu_sum(nilu_mul(e, v), NILU_ALL, false);
-    }
-    for (; at < HEAD + EACH * s->nlayer + s->nroad; at++)
-        fetch[at] = fetch[0];
-    return nilu_graph_status(s->g);
-}
-
-static nilu_status add_roads(nilu_scene *s, bool *depends, nilu_tensor ***list)
-{
-    mark(s, NULL, depends);
-    s->nroad = list_roads(s, depends, NULL, NULL, NULL);
-    const size_t n = (size_t)s->nroad, all = (size_t)(HEAD + EACH * s->nlayer) + n;
-    s->road = base_calloc(s->nl, n + 1, sizeof *s->road);
-    nilu_tensor **fetch = base_calloc(s->nl, all, sizeof *fetch), **wrt = base_calloc(s->nl, 2 * n + 1, sizeof *wrt);
-    int *input = base_calloc(s->nl, n + 1, sizeof *input);
-    nilu_status status = s->road && fetch && wrt && input ? NILU_OK : NILU_E_NO_MEMORY;
-    if (status == NILU_OK) {
-        memcpy(fetch, *list, (size_t)(HEAD + EACH * s->nlayer) * sizeof *fetch);
-        base_free(s->nl, *list);
-        *list = fetch;
-        list_roads(s, depends, s->road, wrt, input);
-        status = follow_roads(s, fetch, fetch[2], wrt, input, depends);
-    } else {
-        base_free(s->nl, fetch);
-    }
-    base_free(s->nl, wrt);
-    base_free(s->nl, input);
-    return status;
-}
-
-void forensics_beside(const nilu_scene *s, int i, double *offsets, double *roads)
-{
-    const int cut = i < 0 ? -1 : s->layer[i].site.product->node->id;
-    *offsets = *roads = 0;
-    for (int k = 0; k < s->nroad; k++) {
-        const road *r = &s->road[k];
-        if (r->from < 0 && cut < r->to)
-            *offsets += r->value;
-        else if (r->from >= 0 && r->from < cut && cut < r->to)
-            *roads += r->value;
-    }
 }
 
 /* ---- setting up */
@@ -254,7 +87,7 @@ static nilu_status build(nilu_scene *s, const nilu_model *model, nilu_tensor ***
     NILU_TRY(walk_back(s, fetch[1], NILU_FROM_LOSS, fetch));
     NILU_TRY(walk_back(s, fetch[2], NILU_FROM_GAP, fetch));
     bool *depends = base_calloc(s->nl, (size_t)s->forward + 1, sizeof *depends);
-    nilu_status status = depends ? add_roads(s, depends, list) : NILU_E_NO_MEMORY;
+    nilu_status status = depends ? forensics_add_roads(s, depends, list) : NILU_E_NO_MEMORY;
     base_free(s->nl, depends);
     return status;
 }
@@ -280,7 +113,7 @@ static nilu_status make_room(nilu_scene *s)
     for (int start = 0; start < NILU_STARTS; start++)
         s->at_x[start] = s->x + n * (size_t)(1 + start);
     for (int i = 0; i < s->nlayer; i++) {
-        layer *l = &s->layer[i];
+        scene_layer *l = &s->layer[i];
         const bool slides = l->site.slides, normed = l->site.u != l->site.z;
         size_t in = (size_t)l->site.in, out = (size_t)l->site.out, weights = (size_t)l->site.taps * (size_t)l->site.filters;
         double *at = base_calloc(s->nl, in * (slides ? 1 + NILU_STARTS : 2) + out * (3 + 2 * NILU_STARTS + (normed ? 2 : 0)) +
@@ -316,7 +149,7 @@ static nilu_status take_weights(nilu_scene *s, const nilu_store *weights)
         NILU_TRY(forensics_weights(s->nl, weights, NILU_F64, &wide));
     nilu_status status = NILU_OK;
     for (int i = 0; i < s->nlayer && status == NILU_OK; i++) {
-        layer *l = &s->layer[i];
+        scene_layer *l = &s->layer[i];
         size_t in = (size_t)l->site.taps, out = (size_t)l->site.filters;
         double *own = l->transposed = base_alloc(s->nl, (in * out + out) * sizeof *own);
         if (!own) {
@@ -479,7 +312,7 @@ nilu_status nilu_scene_look(nilu_scene *s, const float *x, int32_t label, const 
     for (int start = 0; start < NILU_STARTS; start++)
         take(s, SCALARS + start, s->at_x[start], s->features);
     for (int i = 0; i < s->nlayer; i++) {
-        layer *l = &s->layer[i];
+        scene_layer *l = &s->layer[i];
         int f = HEAD + EACH * i;
         take(s, f + X, l->x, l->site.in);
         take(s, f + Z, l->z, l->site.out);
@@ -525,7 +358,7 @@ bool nilu_scene_layer(nilu_scene *s, int i, nilu_start start, nilu_layer_view *o
 {
     if (i < 0 || i >= s->nlayer)
         return false;
-    layer *l = &s->layer[i];
+    scene_layer *l = &s->layer[i];
     const forensics_site *site = &l->site;
     for (int64_t r = 0; r < site->in && !site->slides; r++) {
         double sum = 0;
@@ -545,7 +378,7 @@ bool nilu_scene_layer(nilu_scene *s, int i, nilu_start start, nilu_layer_view *o
 
 forensics_function forensics_function_of(const nilu_scene *s, int i)
 {
-    const layer *l = &s->layer[i];
+    const scene_layer *l = &s->layer[i];
     const forensics_site *site = &l->site;
     forensics_function f = {NULL, {0, 0}, l->scale, l->u};
     if (site->a == site->u)
