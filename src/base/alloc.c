@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *from_malloc(void *user, void *old, size_t size)
 {
@@ -61,19 +62,37 @@ void base_free(nilu *nl, void *p)
         nl->options.alloc.resize(nl->options.alloc.user, p, 0);
 }
 
-/* The block's true start stands in the eight bytes before the aligned address; whole lines of 64 bytes follow it. */
+/* A wish, which may be refused: large pages, of which [at, at + bytes) is whole ones. Small ones lie anywhere in memory, so what
+ * should fit a cache of its own meets itself in it, and every page wants an entry among few. */
+void base_in_large_pages(void *at, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = BASE_LARGE_PAGE, begin = ((uintptr_t)at + page - 1) & ~(page - 1), end = ((uintptr_t)at + bytes) & ~(page - 1);
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+    (void)at, (void)bytes;
+#endif
+}
+
+/* The block's true start stands in the eight bytes before the aligned address; whole lines of 64 bytes follow it. What nearly
+ * fills large pages begins with one. */
 void *base_alloc_aligned(nilu *nl, size_t bytes)
 {
-    size_t total;
-    if (!base_add(bytes, 128 + sizeof(void *), &total)) {
+    const bool large = bytes >= BASE_LARGE_PAGE / 2;
+    const uintptr_t to = large ? BASE_LARGE_PAGE : 64;
+    size_t whole, total;
+    if (!base_add(bytes, to + 64, &whole) || !base_add(whole & ~(size_t)(to - 1), to + sizeof(void *), &total)) {
         base_no_memory(nl, SIZE_MAX);
         return NULL;
     }
     char *start = base_alloc(nl, total);
     if (!start)
         return NULL;
-    memset(start, 0, total);
-    char *p = (char *)(((uintptr_t)start + sizeof(void *) + 63) & ~(uintptr_t)63);
+    char *p = (char *)(((uintptr_t)start + sizeof(void *) + to - 1) & ~(to - 1));
+    if (large)
+        base_in_large_pages(p, whole & ~(size_t)(to - 1));
+    memset(p, 0, bytes + 64);
     memcpy(p - sizeof start, &start, sizeof start);
     return p;
 }

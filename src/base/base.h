@@ -47,6 +47,8 @@ const char *base_nearest(const char *wrong, const char *const *names, size_t n);
 void *base_alloc(nilu *nl, size_t bytes);                /* not cleared */
 void *base_calloc(nilu *nl, size_t count, size_t bytes); /* cleared; count * bytes is checked */
 void *base_realloc(nilu *nl, void *old, size_t bytes);   /* old block intact on failure */
+enum { BASE_LARGE_PAGE = 1 << 21 };
+void base_in_large_pages(void *at, size_t bytes);
 void *base_alloc_aligned(nilu *nl, size_t bytes);        /* on 64 bytes, whole lines of 64, cleared; base_free_aligned
                                                             frees it */
 void base_free(nilu *nl, void *p);

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum { MAX_SIDE = 4096 };
 /* Means are learnt from so many pictures, spread evenly over the training part: their error is far below a grey level. */
@@ -274,18 +273,6 @@ static nilu_status decode_row(work *w, worker *k, int64_t i)
     return w->rows->bring(w->d, w->rows, i, &k->decoder, w->to + (size_t)i * (size_t)w->d->info.features, k->fault);
 }
 
-/* Asks for large pages: 180 MB of small ones took 0.4 s to be handed out, a fifth of what decoding takes. */
-static void in_large_pages(unsigned char *at, size_t n)
-{
-#ifdef MADV_HUGEPAGE
-    const uintptr_t page = 1 << 21, begin = ((uintptr_t)at + page - 1) & ~(page - 1), end = ((uintptr_t)at + n) & ~(page - 1);
-    if (begin < end)
-        madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* a wish: it may be refused */
-#else
-    (void)at, (void)n;
-#endif
-}
-
 /* Room for all rows as bytes, where memory holds them; it is the set's. */
 static nilu_status make_room(nilu_data *d, data_rows *r, size_t each)
 {
@@ -295,7 +282,8 @@ static nilu_status make_room(nilu_data *d, data_rows *r, size_t each)
     r->bytes = base_alloc(d->nl, (size_t)r->count * each);
     if (!r->bytes)
         return NILU_E_NO_MEMORY;
-    in_large_pages(r->bytes, (size_t)r->count * each);
+    base_in_large_pages(r->bytes, /* 180 MB of small ones took 0.4 s to be handed out, a fifth of what decoding takes */
+                        (size_t)r->count * each);
     return NILU_OK;
 }
 
