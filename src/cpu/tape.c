@@ -124,6 +124,7 @@ static void find_axes(maker *m)
 
 #define TILE 4096       /* numbers of a tile; the caches of the next level hold what it reads and writes */
 #define SUM_TILE 16384  /* of one with sums: fewer parts to add up */
+#define RUN 1024        /* numbers side by side, of which more are not worth a thought */
 #define SHORT 32        /* rows shorter than this are packed */
 #define BLOCK CPU_BLOCK /* numbers of a block */
 
@@ -143,7 +144,23 @@ static bool any_over(const cpu_program *p, int axis)
     return over;
 }
 
-/* Axes that no sum is taken over are cut first, the outermost before the others: that costs nothing. */
+/* Do the numbers of one sum lie in short runs, far from each other? Tiles that keep them together would read a little here and
+ * a little there. */
+static bool scattered(const cpu_program *p)
+{
+    int64_t run = 1;
+    bool inside = false; /* of an axis that is kept */
+    for (int d = p->rank - 1; d >= 0; d--) {
+        if (any_over(p, d) && inside && p->dim[d] > 1)
+            return run < RUN;
+        inside |= !any_over(p, d) && d < p->rank - 1;
+        run *= inside ? 1 : p->dim[d];
+    }
+    return false;
+}
+
+/* Axes that no sum is taken over are cut first, the outermost before the others: that costs nothing. Where it would scatter
+ * what a tile reads, they are cut last: then there are more parts to add up. */
 static void cut_tiles(cpu_program *p)
 {
     const int inner = p->rank - 1;
@@ -152,11 +169,13 @@ static void cut_tiles(cpu_program *p)
         sums |= p->end[e].sum;
     memcpy(p->ext, p->dim, sizeof p->ext);
     const int64_t most = sums ? SUM_TILE : TILE;
+    const bool late = scattered(p);
     for (int pass = 0; pass < 2 && !p->product && tile_size(p) > 0; pass++)
         for (int d = 0; d < p->rank; d++) {
-            if (any_over(p, d) != (pass == 1) || (d == inner && p->packed))
+            const bool over = any_over(p, d);
+            if ((over != late) != (pass == 1) || (d == inner && p->packed))
                 continue;
-            const int64_t least = d < inner ? 1 : pass ? most : CPU_BLOCK, parts = cpu_ceil_div(tile_size(p), most);
+            const int64_t least = d < inner ? 1 : over ? most : CPU_BLOCK, parts = cpu_ceil_div(tile_size(p), most);
             int64_t ext = cpu_ceil_div(p->dim[d], parts);
             if (ext < least)
                 ext = least;
