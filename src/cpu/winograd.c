@@ -22,11 +22,11 @@ enum { TILE = 4, SIDE = 6, POSITIONS = SIDE * SIDE, KERNEL = 3, AREA = 9 };
 #define LANES 16
 #define LEAST 16               /* channels, and filters */
 #define MOST_WEIGHTS (16 << 20) /* numbers of U: they stay from step to step */
-#define GROUP 48               /* tiles of a group, about: each reads all of U */
+#define GROUP 12               /* tiles of a group, about: each reads all of U */
 #define GROUPS 8               /* for that many threads, if each has FEW tiles */
 #define FEW 12
 #define MOST_PARTS 16          /* of the sum over tiles */
-#define PART_TILES 64          /* of a part, at least: its sums are read once more */
+#define PART_TILES 384         /* of a part, at least: its sums, more than a cache holds, are written and read once more */
 #define PARTS_BYTES (16 << 20) /* that parts may take, if there are several */
 #define CHUNK 128              /* filters whose sums are made together */
 
