@@ -3,6 +3,7 @@
 #include "cpu/cpu.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Places of the result that see the picture at place b of the kernel. */
 static ops_span seen(const ops_slide_plan *p, int64_t b)
@@ -23,6 +24,50 @@ static ops_span seen(const ops_slide_plan *p, int64_t b)
 #define NAME(x) x##_f64
 #define PACE __attribute__((cold)) /* f64 is the arithmetic of forensics and tests: small rather than fast */
 #include "cpu/pool_real.inc"
+
+/* ---- windows two wide, side by side: the most common ones, four at a time */
+
+typedef float four __attribute__((vector_size(16)));
+typedef int32_t places __attribute__((vector_size(16)));
+
+typedef struct winner {
+    four best;
+    places at;
+} winner;
+
+static inline winner larger(winner w, four v, places at)
+{
+    const places more = ~(v <= w.best) & (w.best == w.best); /* a NaN is more than all, the first of equals stays */
+    return (winner){(four)((more & (places)v) | (~more & (places)w.best)), (more & at) | (~more & w.at)};
+}
+
+static bool in_pairs(const ops_slide_plan *p)
+{
+    return p->kernel[1] == 2 && p->stride[1] == 2 && p->padding[1] == 0 && p->out[1] >= 4 && 2 * p->out[1] <= p->in[1];
+}
+
+static void max_pairs(const ops_slide_plan *p, const float *restrict x, float *restrict y, int32_t *restrict index)
+{
+    const int64_t across = p->out[1];
+    for (int64_t row = 0; row < p->out[0]; row++, y += across, index += across) {
+        const ops_span rows = ops_pool_span(p, 0, row);
+        for (int64_t q = 0; q < across; q += 4) {
+            q = cpu_least(q, across - 4); /* the last four overlap others where they must */
+            const int32_t first = (int32_t)(rows.from * p->in[1] + 2 * q);
+            places at = {first, first + 2, first + 4, first + 6};
+            winner w = {{-INFINITY, -INFINITY, -INFINITY, -INFINITY}, at};
+            for (int64_t a = rows.from; a < rows.to; a++, at += (int32_t)p->in[1]) {
+                four low, high;
+                memcpy(&low, x + a * p->in[1] + 2 * q, sizeof low);
+                memcpy(&high, x + a * p->in[1] + 2 * q + 4, sizeof high);
+                w = larger(w, (four){low[0], low[2], high[0], high[2]}, at);
+                w = larger(w, (four){low[1], low[3], high[1], high[3]}, at + 1);
+            }
+            memcpy(y + q, &w.best, sizeof w.best);
+            memcpy(index + q, &w.at, sizeof w.at);
+        }
+    }
+}
 
 typedef struct pool {
     ops_slide_plan p;
@@ -75,7 +120,8 @@ CPU_COLD static nilu_status prepare_unpool(nilu *nl, const nilu_node *n, const c
 static nilu_status run_max(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
 {
     int32_t *index = c->out[1].data;
-    EACH_PLANE(max_f32(&v->p, x, z, index + i * to), max_f64(&v->p, x, z, index + i * to), in, out);
+    const bool pairs = in_pairs(&((const pool *)c->plan)->p);
+    EACH_PLANE((pairs ? max_pairs : max_f32)(&v->p, x, z, index + i * to), max_f64(&v->p, x, z, index + i * to), in, out);
 }
 
 static nilu_status run_avg(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)

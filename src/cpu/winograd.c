@@ -21,6 +21,7 @@
 enum { TILE = 4, SIDE = 6, POSITIONS = SIDE * SIDE, KERNEL = 3, AREA = 9 };
 #define LANES 16
 #define LEAST 16               /* channels, and filters */
+#define LEAST_TILES 64
 #define MOST_WEIGHTS (16 << 20) /* numbers of U: they stay from step to step */
 #define GROUP 12               /* tiles of a group, about: each reads all of U */
 #define GROUPS 8               /* for that many threads, if each has FEW tiles */
@@ -135,7 +136,7 @@ CPU_COLD static bool worth_it(const ops_slide_plan *p)
     const double places = (double)p->samples * (double)p->out[0] * (double)p->out[1];
     const double direct = places * c * f * AREA / 16 / 0.8;
     const double here = tiles * (c * f * POSITIONS / 16 / 0.85 + 25 * (c + f)) + c * f * POSITIONS;
-    return c >= LEAST && f >= LEAST && tiles >= PART_TILES && direct > 1.25 * here && c * f * POSITIONS < MOST_WEIGHTS;
+    return c >= LEAST && f >= LEAST && tiles >= LEAST_TILES && direct > 1.25 * here && c * f * POSITIONS < MOST_WEIGHTS;
 }
 
 /* NULL, or why not: the shape alone decides, because bits depend on it. */
