@@ -181,6 +181,7 @@ static nilu_status ask_all(shares *t)
     const bool all = first == NILU_METHODS;
     int n = all ? NILU_METHODS : 1;
     first = all ? 0 : first;
+    char headline[256];
     report_tiles sheet = {0};
     nilu_status status = NILU_OK;
     if (set->height && (set->channels == 1 || set->channels == 3)) {
@@ -198,6 +199,8 @@ static nilu_status ask_all(shares *t)
         }
         if (status == NILU_OK && sheet.pixels)
             status = heat(t, &sheet, i + 1);
+        if (status == NILU_OK && i == 0 && !t->c->json) /* not before the first method has answered: it may refuse */
+            printf("%s\n", cli_case_headline(&t->k, headline));
         if (status == NILU_OK)
             status = tell(t, first + i);
     }
@@ -214,11 +217,8 @@ static nilu_status ask_all(shares *t)
 static nilu_status run(cli *c, const void *settings, int n, char **operand)
 {
     shares t = {.c = c, .s = settings};
-    char headline[256];
     (void)n;
     nilu_status status = open_shares(&t, operand[0]);
-    if (status == NILU_OK && !c->json)
-        printf("%s\n", cli_case_headline(&t.k, headline));
     if (status == NILU_OK)
         status = ask_all(&t);
     if (status == NILU_OK && c->json)

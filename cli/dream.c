@@ -116,7 +116,7 @@ static nilu_status find_start(studio *t, bool own_size)
     if (t->file && t->s->sample)
         return cli_fail(t->c, NILU_E_USAGE, _(N_("dream: a picture and --sample are two starts; keep one of them")));
     if (!own_size && z->n && (form.height != set->height || form.width != set->width))
-        return cli_fail(t->c, NILU_E_RANGE, _(N_("dream: what is asked reads pictures of %d x %d alone, as in training; leave --size out, or name a "
+        return cli_fail(t->c, NILU_E_USAGE, _(N_("dream: what is asked reads pictures of %d x %d alone, as in training; leave --size out, or name a "
                                                  "layer that stands before: one of maps")), set->height, set->width);
     if (!own_size) {
         form.height = set->height;
@@ -267,8 +267,8 @@ static nilu_status dream(studio *t)
     o.user = t;
     NILU_TRY(nilu_dream_open(t->c->nl, t->k.at, &o, &t->dream));
     NILU_TRY(find_start(t, nilu_dream_any_size(t->dream)));
-    NILU_TRY(s->each ? each_of(t, &sum) : one_dream(t, s->class ? 1 : s->channel.n, s->class ? &class : s->channel.at, &sum));
-    return tell(t, &sum);
+    nilu_status status = s->each ? each_of(t, &sum) : one_dream(t, s->class ? 1 : s->channel.n, s->class ? &class : s->channel.at, &sum);
+    return status == NILU_OK ? tell(t, &sum) : status == NILU_E_RANGE ? NILU_E_USAGE : status; /* a channel of the line's, or a size */
 }
 
 /* ---- acquittals */

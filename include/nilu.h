@@ -616,7 +616,7 @@ typedef struct nilu_data_info {
  * or an .npy array whose first dimension counts samples (targets beside it: X.npy and y.npy, X_train.npy and
  * y_train.npy), or an .npz archive with arrays x and y, or x_train, y_train, x_test and y_test. `options` may be NULL. Freed by nilu_data_free. Errors: FILE_NOT_FOUND, FILE_READ, FILE_CORRUPT
  * (with file, line and column), DATA (what the file holds does not fit the wish or the encoder), RANGE (a label),
- * NAME (a column or set that is not there), UNSUPPORTED (a format that nilu does not read; a packed file too large to be
+ * NAME (a column that is not there), UNSUPPORTED (a format that nilu does not read; a packed file too large to be
  * unpacked into memory), USAGE. */
 NILU_API nilu_status nilu_data_open(nilu *nl, const char *where, const nilu_data_options *options, nilu_data **data);
 NILU_API void nilu_data_free(nilu_data *data);
@@ -762,6 +762,7 @@ typedef struct nilu_train_about {
     int64_t epoch_steps, steps;       /* of one epoch, and of all */
     int64_t samples, validation;      /* in the training and the validation part */
     int64_t params, trained;          /* numbers; of them, those that the updates change */
+    int64_t measured;                 /* beside them: statistics that norms keep, filters that whiten */
     uint64_t seed;
     const nilu_model *model;
     const nilu_plan *plan;            /* of a full batch: for nilu_plan_summarise and nilu_plan_text */

@@ -357,7 +357,7 @@ static void wrong_places_and_options(void **state)
     assert_int_equal(mkdir(files_path("bare"), 0700), 0);
     support_refused(nl, files_path("bare"), NULL, NILU_E_FILE_NOT_FOUND, "has no folders of PNG or JPEG pictures");
     o.cache_dir = "/nowhere";
-    support_refused(nl, "mnist", &o, NILU_E_NAME, "get it with: nilu data get mnist");
+    support_refused(nl, "mnist", &o, NILU_E_FILE_NOT_FOUND, "get it with: nilu data get mnist");
     o = defaults;
     o.validation = 1;
     support_refused(nl, "x", &o, NILU_E_USAGE, "validation is 1");

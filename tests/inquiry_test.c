@@ -176,7 +176,7 @@ static void mistakes_are_named(void **state)
         nilu_status status;
         const char *text;
     } rows[] = {
-        {"test:99999", NULL, NULL, NILU_E_RANGE, "test:99999: there is no such sample; digits has"},
+        {"test:99999", NULL, NULL, NILU_E_NAME, "test:99999: there is no such sample; digits has"},
         {"test:-1", NULL, NULL, NILU_E_NAME, "neither a sample of digits"},
         {"test:4x", NULL, NULL, NILU_E_NAME, "neither a sample of digits"},
         {"tset:4", NULL, NULL, NILU_E_NAME, "neither a sample of digits"},

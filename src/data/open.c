@@ -275,7 +275,7 @@ static nilu_status open_where(nilu_data *d, const char *where)
         NILU_TRY(status);
         d->info.name = data_keep_text(&d->pool, where, strlen(where));
         if (!folder)
-            return base_fail(d->nl, NILU_E_NAME,
+            return base_fail(d->nl, NILU_E_FILE_NOT_FOUND,
                              N_("%s: this set is not on this machine yet; get it with: nilu data get %s"), where,
                              where);
         return d->info.name ? open_folder(d, folder) : NILU_E_NO_MEMORY;

@@ -125,7 +125,7 @@ nilu_status nilu_inquiry_look(nilu_inquiry *q, nilu_part part, int64_t index, co
     bool classes = i->about->task == NILU_TASK_CLASSES;
     int32_t label = -1, whom = -1;
     if (index < 0 || index >= set->count[part])
-        return base_fail(q->nl, NILU_E_RANGE, N_("%s:%lld: there is no such sample; %s has %lld in its %s part (0 is the first)"), parts[part],
+        return base_fail(q->nl, NILU_E_NAME, N_("%s:%lld: there is no such sample; %s has %lld in its %s part (0 is the first)"), parts[part],
                          (long long)index, set->name, (long long)set->count[part], parts[part]);
     bool told = set->outputs == i->set->outputs;
     NILU_TRY(nilu_data_batch(data, part, &index, 1, q->x, told && classes ? &label : NULL, told && !classes ? q->target : NULL));
