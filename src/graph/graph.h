@@ -215,7 +215,7 @@ struct nilu_node {
     nilu_init init;        /* of a parameter; of a state: a */
     const void *begin;     /* of a parameter: the values that it begins with instead, in begin_dtype; owned by a guest */
     nilu_dtype begin_dtype;
-    bool frozen;           /* a parameter that is used, not trained */
+    bool frozen;           /* a parameter that is used, or measured, but not trained */
     nilu_tensor *assigned; /* what a parameter or state takes at the end of the step */
 };
 

@@ -91,7 +91,7 @@ nilu_status nn_freeze(const nilu_model *m, nilu_graph *g, int first)
     }
     for (int i = first; i < g->nnode; i++)
         if (g->node[i]->op == &graph_op_param) {
-            g->node[i]->frozen = nn_frozen(m, g->node[i]->name);
+            g->node[i]->frozen |= nn_frozen(m, g->node[i]->name);
             left |= !g->node[i]->frozen;
         }
     return left ? NILU_OK

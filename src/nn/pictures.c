@@ -107,6 +107,8 @@ nilu_tensor *nn_whiten(const nn_site *s)
     nilu_tensor *weight = nilu_param(s->g, "weight", x->dtype, NILU_SHAPE(filters, each, kernel, kernel),
                                      (nilu_init){NILU_INIT_NORMAL, 0, sqrt(1.0 / (double)fan_in)});
     nilu_tensor *bias = nilu_param(s->g, "bias", x->dtype, NILU_SHAPE(filters), (nilu_init){NILU_INIT_CONSTANT, 0, 0});
+    if (weight)
+        weight->node->frozen = true;
     nilu_tensor *y = nilu_add(nilu_conv(x, nilu_stop_gradient(weight), NULL), nilu_reshape(bias, NILU_SHAPE(filters, 1, 1)));
     nilu_scope_pop(s->g);
     return nilu_named(y, s->layer->name);
@@ -208,6 +210,8 @@ nilu_tensor *nn_batchnorm(const nn_site *s)
     nilu_tensor *gamma = channel_param(s, "gamma", x, 1), *beta = channel_param(s, "beta", x, 0);
     nilu_tensor *mean = channel_param(s, "mean", x, 0), *variance = channel_param(s, "variance", x, 1), *y;
     bool frozen = v[2].number == 1 || (mean && nn_frozen(s->model, mean->node->name));
+    if (mean && variance)
+        mean->node->frozen = variance->node->frozen = true;
     if (s->training && !frozen) {
         const nilu_axes gone = x->shape.rank == 2 ? NILU_AXES(0) : NILU_AXES(0, 2, 3);
         nilu_tensor *now = nilu_moments(x, gone, false);

@@ -31,7 +31,7 @@ void nilu_plan_summarise(const nilu_plan *p, nilu_plan_summary *out)
         if (p->buffer[b].where != PLAN_STORE)
             continue;
         out->store_bytes += p->buffer[b].bytes;
-        if (p->buffer[b].leaf->op == &graph_op_param)
+        if (p->buffer[b].leaf->op == &graph_op_param && !p->buffer[b].leaf->frozen)
             out->params += base_count(p->buffer[b].leaf->out[0].shape);
     }
     out->peak_bytes = out->arena_bytes + out->store_bytes + out->scratch_bytes;

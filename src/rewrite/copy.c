@@ -46,6 +46,7 @@ static nilu_status copy_leaf(copy *c, const nilu_node *n)
     t->node->init = n->init;
     t->node->begin = n->begin;
     t->node->begin_dtype = n->begin_dtype;
+    t->node->frozen = n->frozen;
     c->twin[n->id] = t->node;
     if (!n->data)
         return NILU_OK;

@@ -70,12 +70,12 @@ static nilu_status all_there(const train_net *net, const nilu_graph *g)
     return NILU_OK;
 }
 
-static int64_t frozen_numbers(const nilu_graph *g)
+static void count_untrained(train_net *net, const nilu_graph *g)
 {
-    int64_t n = 0;
+    net->frozen = net->measured = 0;
     for (int i = 0; i < g->nnode; i++)
-        n += g->node[i]->frozen ? base_count(g->node[i]->out[0].shape) : 0;
-    return n;
+        if (g->node[i]->frozen)
+            *(nn_frozen(net->model, g->node[i]->name) ? &net->frozen : &net->measured) += base_count(g->node[i]->out[0].shape);
 }
 
 static nilu_status build(train_net *net, nilu_graph *g, int64_t n, nilu_plan **plan)
@@ -91,7 +91,7 @@ static nilu_status build(train_net *net, nilu_graph *g, int64_t n, nilu_plan **p
     }
     nilu_tensor *loss = add_loss(net, g, y, n);
     NILU_TRY(graph_report(g));
-    net->frozen = frozen_numbers(g);
+    count_untrained(net, g);
     if (net->mode == TRAIN_WATCH)
         return train_watch_compile(net->watch, g, net->store, loss, plan);
     if (net->mode == TRAIN_JUDGE) {

@@ -40,7 +40,8 @@ typedef struct train_net {
     bool bf16;     /* products learn in bf16; judging and saying are always f32 */
     bool complete; /* the store must have every value already */
     bool mixes;    /* learns from pairs of labels: train_mixes */
-    int64_t frozen; /* numbers that updates leave as they are; known once a plan is there */
+    int64_t frozen, measured; /* numbers that updates leave as they are: as was wished, and by their kind (running statistics);
+                                 known once a plan is there */
     struct train_watch *watch; /* to watch with */
     struct train_sized {
         int64_t n;
