@@ -9,7 +9,8 @@
 struct explain {
     cli_sampling sampling;
     const char *layer, *start, *html;
-    int64_t neuron, terms, seed;
+    int64_t neuron, channel, terms, seed;
+    cli_sizes place;
     double answer;
     bool matrix, quiz;
 };
@@ -48,16 +49,47 @@ static nilu_status find_layer(cli_case *k, const char *name, int *layer)
     return cli_fail(k->c, NILU_E_NAME, _(N_("%s: there is no layer %s; did you mean %s?")), k->info->about->path, name, near ? near : names[0]);
 }
 
-/* Of a convolution, whose corners say little; else the first. */
-static int64_t largest_error(nilu_scene *scene, int layer, nilu_start start)
+static int64_t largest_error(const nilu_layer_view *l, int64_t from, int64_t to)
 {
-    nilu_layer_view l;
-    int64_t best = 0;
-    if (!nilu_scene_layer(scene, layer, start, &l))
-        return 0;
-    for (int64_t j = 1; j < l.out && l.window; j++)
-        best = fabs(l.delta[j]) > fabs(l.delta[best]) ? j : best;
+    int64_t best = from;
+    for (int64_t j = from; j < to; j++)
+        best = fabs(l->delta[j]) > fabs(l->delta[best]) ? j : best;
     return best;
+}
+
+/* The neuron of a convolution that --channel and --place name: without a place the one with the largest error. */
+static nilu_status find_place(const subject *u, const nilu_layer_view *l, int64_t *neuron)
+{
+    const int64_t channel = u->s->channel, *at = u->s->place.at;
+    if (!l->window)
+        return cli_fail(u->c, NILU_E_USAGE, _(N_("explain: %s is no convolution and has no channels; name one of its neurons with --neuron")), l->name);
+    if (channel >= l->filters)
+        return cli_fail(u->c, NILU_E_USAGE, _(N_("%s has %lld channels (0 is the first); there is no %lld")), l->name, (long long)l->filters, (long long)channel);
+    if (u->s->place.n && (u->s->place.n != 2 || at[0] >= l->window->map[0] || at[1] >= l->window->map[1]))
+        return cli_fail(u->c, NILU_E_USAGE, _(N_("explain: --place takes a row and a column, and the maps of %s have %lld x %lld places: 0,0 is the first")), l->name,
+                        (long long)l->window->map[0], (long long)l->window->map[1]);
+    *neuron = u->s->place.n ? channel * l->places + at[0] * l->window->map[1] + at[1]
+                            : largest_error(l, channel * l->places, (channel + 1) * l->places);
+    return NILU_OK;
+}
+
+/* Nobody named: in the last layer what was said, in a convolution the largest error (its corners say little), else the first. */
+static nilu_status find_neuron(const subject *u, int layer, nilu_start start, const nilu_verdict *v, int64_t *neuron)
+{
+    const struct explain *s = u->s;
+    nilu_layer_view l;
+    nilu_scene_layer(u->k.info->scene, layer, start, &l);
+    if (s->channel == CLI_UNSET && s->place.n)
+        return cli_fail(u->c, NILU_E_USAGE, _(N_("explain: a --place is one of a channel's; name it with --channel")));
+    if (s->channel != CLI_UNSET && s->neuron != CLI_UNSET)
+        return cli_fail(u->c, NILU_E_USAGE, _(N_("explain: --neuron and --channel are two ways to name one neuron; keep one of them")));
+    if (s->channel != CLI_UNSET)
+        return find_place(u, &l, neuron);
+    *neuron = s->neuron != CLI_UNSET                              ? s->neuron
+              : layer == nilu_scene_layers(u->k.info->scene) - 1 ? v->accused
+              : l.window                                         ? largest_error(&l, 0, l.out)
+                                                                 : 0;
+    return NILU_OK;
 }
 
 static nilu_status open_subject(subject *u, const char *folder)
@@ -71,8 +103,11 @@ static nilu_status open_subject(subject *u, const char *folder)
     nilu_scene *scene = u->k.info->scene;
     nilu_scene_verdict(scene, &v);
     nilu_start start = strcmp(s->start, "gap") == 0 ? NILU_FROM_GAP : NILU_FROM_LOSS;
-    int64_t neuron = s->neuron != CLI_UNSET ? s->neuron : layer == nilu_scene_layers(scene) - 1 ? v.accused : largest_error(scene, layer, start);
-    NILU_TRY(nilu_explain(scene, layer, neuron, start, (int)s->terms, &u->e));
+    int64_t neuron = 0;
+    NILU_TRY(find_neuron(u, layer, start, &v, &neuron));
+    nilu_status status = nilu_explain(scene, layer, neuron, start, (int)s->terms, &u->e);
+    if (status != NILU_OK)
+        return status == NILU_E_RANGE ? NILU_E_USAGE : status; /* a neuron of the line's */
     u->names = (report_names){scene, u->k.sample.set};
     if (start == NILU_FROM_LOSS) {
         NILU_TRY(nilu_inquiry_lesson(u->k.at, &u->lesson));
@@ -271,6 +306,8 @@ static const cli_operand operands[] = {
 static const cli_option options[] = {
     {"layer", 'l', "LAYER", CLI_WORD, AT(layer), N_("the layer, as in fc1"), .usual = N_("the last"), .group = N_("Neuron")},
     {"neuron", 'n', "N", CLI_WHOLE, AT(neuron), N_("the neuron; 0 is the first; a convolution's are counted channel by channel, each row by row"), .usual = N_("of the last layer what was said, of a convolution the one with the largest error, else 0"), .low = 0, .high = 1e12},
+    {"channel", 'c', "N", CLI_WHOLE, AT(channel), N_("a convolution's neuron by its channel instead; 0 is the first"), .low = 0, .high = 1e12},
+    {"place", 'p', "ROW,COLUMN", CLI_SIZES, AT(place), N_("and by its place in that channel's map; 0,0 is the first"), .usual = N_("where the error is largest"), .low = 0, .high = 1e9},
     {"start", 0, "WHERE", CLI_CHOICE, AT(start), N_("where the way back starts: the loss, or the gap between what was said and what it should have been"), "loss", .choice = cli_start_name},
     CLI_SAMPLING_ROWS(struct explain),
     {"terms", 't', "N", CLI_WHOLE, AT(terms), N_("terms of each sum that are shown, the largest first"), "6", .group = N_("Output"), .low = 1, .high = NILU_TERMS},
@@ -309,6 +346,7 @@ static const cli_field fields[] = {
 
 static const cli_example examples[] = {
     {"nilu explain runs/digits-1 --sample test:42 --layer fc1 --neuron 17", N_("a hidden neuron's four steps")},
+    {"nilu explain runs/flowers-1 --layer conv2 --channel 3 --place 4,5", N_("a channel of a convolution, at one place of its map")},
     {"nilu explain runs/digits-1 --matrix", N_("what was said to the first test sample, with the layer's products")},
     {"nilu explain runs/digits-1 --layer fc1 --quiz", N_("work one of the numbers out")},
     {0},

@@ -116,12 +116,16 @@ static void tell_data(const session *s)
 static void tell_model(const session *s, const nilu_train_about *about)
 {
     char *line = nilu_model_summary(about->model);
-    cli_figure n, trained;
-    if (about->trained == about->params)
-        cli_note(s->c, _(N_("model      %s: %s parameters")), line ? line : "", cli_quantity((double)about->params, n));
+    cli_figure n, trained, measured;
+    const char *what = line ? line : "";
+    cli_quantity((double)about->params, n);
+    if (about->trained != about->params)
+        cli_note(s->c, _(N_("model      %s: %s parameters, %s of them trained")), what, n, cli_quantity((double)about->trained, trained));
+    else if (about->measured)
+        cli_note(s->c, _(N_("model      %s: %s parameters, and %s numbers that are measured, not trained")), what, n,
+                 cli_quantity((double)about->measured, measured));
     else
-        cli_note(s->c, _(N_("model      %s: %s parameters, %s of them trained")), line ? line : "",
-                 cli_quantity((double)about->params, n), cli_quantity((double)about->trained, trained));
+        cli_note(s->c, _(N_("model      %s: %s parameters")), what, n);
     nilu_text_free(s->c->nl, line);
 }
 
