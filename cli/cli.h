@@ -309,6 +309,8 @@ const char *cli_case_headline(const cli_case *k, char out[256]);
 /* The sample as a figure of a page, where it is a picture. */
 struct report;
 nilu_status cli_case_picture(const cli_case *k, struct report *r);
+/* A section with the maps of each convolution and the errors at them; nothing where there is none. maps.c */
+nilu_status cli_maps_page(nilu_scene *scene, nilu_start start, struct report *r);
 const char *cli_start_name(int i); /* of a nilu_start: "loss", "gap"; NULL past the last */
 
 /* ---- models from elsewhere, with arrays for their inputs: foreign.c */

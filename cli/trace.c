@@ -185,6 +185,7 @@ static nilu_status page(const relay *t, report *r)
     report_raw(r, "<div class=\"wide\">");
     report_journey_svg(&t->journey, false, r);
     report_raw(r, "</div>\n");
+    NILU_TRY(cli_maps_page(t->journey.scene, t->journey.start, r));
     report_section(r, _(N_("Forward: what each layer handed on")));
     report_table(r, "llrrrrr");
     const char *heads[] = {_(N_("layer")), "f", _(N_("neurons")), "‖x‖", "‖z‖", "‖a‖", _(N_("open"))};
