@@ -264,8 +264,8 @@ typedef struct nilu_compile_options {
     bool reference;       /* reference kernels only: the judge */
     const char *kernels;  /* NULL: all; else only kernels whose name contains this text (tests) */
     const char *without;  /* NULL, or names of passes to leave out, separated by commas */
-    bool bf16;            /* products of f32 matrices round their operands to bf16 and add up in f32 (Micikevicius et al.
-                             2018); weights, updates and all else stay f32. Faster where the machine has bf16 products; it
+    bool bf16;            /* products of f32 matrices and convolutions of f32 pictures round their operands to bf16 and add
+                             up in f32 (Micikevicius et al. 2018); weights, updates and all else stay f32. Faster where the machine has bf16 products; it
                              is another arithmetic, and part of a run's identity */
 } nilu_compile_options;
 #define NILU_COMPILE_DEFAULT {sizeof(nilu_compile_options), NILU_F32, false, NULL, NULL, false}

@@ -15,6 +15,7 @@ typedef struct weights_net {
     int hidden[2]; /* dense layers, before one of 10; {0}: the net is built by name */
     const char *activation[2], *init, *optimizer;
     double dropout, clip_norm;
+    bool bf16; /* its products round their operands */
 } weights_net;
 
 /* W1 to W4 are those of the benchmarks, W4 with fewer pictures a step; the last takes the ways that dense ones do not:
@@ -55,6 +56,7 @@ static inline bool weights_train(nilu *nl, const weights_net *net, int batch, in
     int32_t *label = malloc((size_t)n.batch * sizeof *label);
     uint64_t state = nets_seed(0);
     nilu_optimizer_options options = NILU_OPTIMIZER_DEFAULT;
+    nilu_compile_options compiling = NILU_COMPILE_DEFAULT;
     nilu_plan *plan = NULL;
     for (size_t i = 0; i < count && x; i++)
         x[i] = (float)nets_draw(&state);
@@ -67,8 +69,9 @@ static inline bool weights_train(nilu *nl, const weights_net *net, int batch, in
     nilu_tensor *loss = nilu_loss("cross_entropy", weights_build(nl, &n, in), target);
     options.name = n.optimizer;
     options.clip_norm = n.clip_norm;
+    compiling.bf16 = n.bf16;
     bool good = x && label && nilu_minimise(loss, 0, NULL, &options, NULL, NULL) == NILU_OK &&
-                nilu_compile(g, store, 1, &loss, NULL, &plan) == NILU_OK &&
+                nilu_compile(g, store, 1, &loss, &compiling, &plan) == NILU_OK &&
                 nilu_feed(plan, "x", x, count * sizeof *x) == NILU_OK &&
                 nilu_feed(plan, "target", label, (size_t)n.batch * sizeof *label) == NILU_OK;
     for (int i = 0; i < steps && good; i++)

@@ -249,7 +249,7 @@ static bool add_chain(cpu_brief *b, const nilu_call *c, uint32_t ragged)
         return false;
     if (c->op == &rewrite_op_product) {
         tile = new_temp(b);
-        if (flag(c->node, "bf16") || !add_product(b, c, flag(c->node, "ta"), flag(c->node, "tb"), ragged, tile))
+        if (cpu_rounds(c->node) || !add_product(b, c, flag(c->node, "ta"), flag(c->node, "tb"), ragged, tile))
             return false;
     }
     b->status = cpu_program_new(b->nl, c->node, &t, b->isa, true, &p);
@@ -303,7 +303,7 @@ static bool convert(cpu_brief *b, const cpu_kernel *k, const nilu_call *c, uint3
     if (!is_tiny(c))
         return false;
     if (k == &cpu_kernel_gemm)
-        return c->in[0].shape.rank == 2 && c->in[1].shape.rank == 2 && !flag(c->node, "bf16") &&
+        return c->in[0].shape.rank == 2 && c->in[1].shape.rank == 2 && !cpu_rounds(c->node) &&
                add_product(b, c, flag(c->node, "ta"), flag(c->node, "tb"), ragged, place_of(b, c->out[0].data));
     return (k == &cpu_kernel_product || k == &cpu_kernel_tape || k == &cpu_kernel_elementwise) &&
            add_chain(b, c, ragged);

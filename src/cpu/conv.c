@@ -12,7 +12,9 @@
  * Places are counted on from sample to sample, so that a tile of small pictures takes several. A tile that lies within one
  * sample, where all places are of one kind, is computed where the result lies; others are put there from a buffer. Where there are
  * many taps, the panel has those of a few channels at a time, and the tile goes on from what it holds. Sums go by channels and
- * taps in ascending order, whatever the tiles are; those of copies by taps and channels. */
+ * taps in ascending order, whatever the tiles are; those of copies by taps and channels.
+ * Where operands are rounded to bf16, panels and copies are so where they were laid, before they leave the nearest cache, and
+ * become what the blocks of such products take: two steps of the sum, taps or channels, may stand in one number's place. */
 #include "cpu/cpu.h"
 
 #include <string.h>
@@ -46,9 +48,10 @@ typedef struct tap { /* a place of the kernel: where it lies in the source of th
 typedef struct conv {
     ops_slide_plan p;
     const cpu_gemm_table *isa;
+    cpu_lay_fn lay;                     /* of floats, where products have none */
     cpu_form form;
-    int64_t size;                       /* of an element */
-    bool back, bare, copied;            /* conv_transpose; the source is its own panel; it is copied, without a panel */
+    int64_t size, per;                  /* of an element; steps of the sum in one */
+    bool back, bare, copied, turned;    /* conv_transpose; the source is its own panel; it is copied, without a panel; weights are */
     int64_t rows, inner;                /* of a group: channels of the result, and of the source */
     int64_t source[2], result[2], step[2], spread[2]; /* step: in the source, from place to place; spread: in the result */
     int64_t area, kinds;
@@ -103,16 +106,27 @@ static piece *find_pieces(const conv *v, const kind *k, const tap *t, int64_t fi
     return z;
 }
 
+/* Rows begin .. end-1 of what was laid, `ld` apart, are rounded where operands are; the first of them is a whole step. */
+static void round_rows(const conv *v, char *at, int64_t ld, int64_t begin, int64_t end, int64_t n)
+{
+    if (v->form == CPU_ROUNDED)
+        v->isa->round_columns(n, end - begin, at + begin * ld * v->size, NILU_F32, ld, at + begin / v->per * ld * v->size, ld);
+}
+
 /* A row for each channel and tap, all taps of one channel behind each other. */
 static void lay_panel(const conv *v, const kind *k, const char *at, int64_t channels, int64_t first, int64_t last, char *panel, piece *pieces)
 {
     piece *end = pieces;
     for (int64_t t = 0; t < k->taps; t++)
         end = find_pieces(v, k, &v->tap[k->first + t], first, last, t * v->ld, end);
-    for (int64_t c = 0; c < channels; c++, at += v->source[0] * v->source[1] * v->size, panel += k->taps * v->ld * v->size)
+    for (int64_t c = 0, done = 0; c < channels; c++, at += v->source[0] * v->source[1] * v->size) {
+        const int64_t ready = (c + 1) * k->taps, whole = c + 1 < channels ? ready / v->per * v->per : ready;
+        char *rows = panel + c * k->taps * v->ld * v->size;
         for (const piece *z = pieces; z < end; z++)
-            v->isa->lay[v->form](z->rows, at + z->from * v->size, v->step[0] * v->source[1], v->step[1], panel + z->to * v->size, z->wide, z->before,
-                                 z->inside, z->wide);
+            v->lay(z->rows, at + z->from * v->size, v->step[0] * v->source[1], v->step[1], rows + z->to * v->size, z->wide, z->before, z->inside, z->wide);
+        round_rows(v, panel, v->ld, done, whole, last - first);
+        done = whole;
+    }
 }
 
 /* n numbers, so far apart. */
@@ -144,12 +158,18 @@ CPU_COLD static int strip_for(const cpu_gemm_table *isa, int64_t rows)
     return best;
 }
 
+/* Channels at a time: no step of the sum is torn, whatever the instruction set. */
+static int64_t even(const conv *v, int64_t channels)
+{
+    return v->form == CPU_ROUNDED ? cpu_round_up(channels, 2) : channels;
+}
+
 /* How many channels are laid out at a time, and how many places a tile takes; by shape alone, because the sums behind a tile go
  * by tiles. */
 CPU_COLD static void cut(conv *v, int64_t taps, int64_t places)
 {
     const int64_t chunks = cpu_ceil_div(v->inner * taps, 2 * DEPTH) > 1 ? cpu_ceil_div(v->inner * taps, DEPTH) : 1;
-    v->chunk = cpu_ceil_div(v->inner, chunks) + (v->inner == 0);
+    v->chunk = even(v, cpu_ceil_div(v->inner, chunks) + (v->inner == 0));
     const int64_t depth = v->chunk * taps, deep = depth > v->rows ? depth : v->rows;
     int64_t n = NEAR / (deep * v->size + 1) / UNIT * UNIT;
     n = cpu_least(n < UNIT ? UNIT : n, MOST_COLUMNS);
@@ -158,6 +178,12 @@ CPU_COLD static void cut(conv *v, int64_t taps, int64_t places)
     v->ld = v->columns + 16; /* off powers of two */
     const int64_t tiles = cpu_ceil_div(places * v->p.samples, v->columns) * v->p.groups;
     v->parts = v->rows ? cpu_least(cpu_ceil_div(v->rows, UNIT), tiles ? cpu_ceil_div(FEW_TILES / 2, tiles) : 1) : 1;
+}
+
+/* From row to row of the weights, in elements. */
+static int64_t line_of(const conv *v, const kind *k)
+{
+    return cpu_ceil_div(v->inner, v->per) * k->taps;
 }
 
 /* Sorts the places of the kernel by the kind of places of the result that they lie over. Forward there is one kind. */
@@ -180,7 +206,7 @@ CPU_COLD static void find_kinds(conv *v)
                 v->tap[found++] = (tap){.at = t, .shift = {(k->from[0] - down) / p->stride[0], (k->from[1] - across) / p->stride[1]}};
         }
         k->taps = found - k->first;
-        weights += (size_t)(p->groups * v->rows * v->inner * k->taps);
+        weights += (size_t)(p->groups * v->rows * line_of(v, k));
     }
 }
 
@@ -242,7 +268,7 @@ CPU_COLD static bool lay_copies(conv *v)
     if (v->step[0] * v->step[1] > MOST_PHASES || v->bare || v->rows == 0 || v->inner == 0)
         return false;
     const int64_t chunks = cpu_ceil_div(v->inner, MOST_COPIED);
-    v->chunk = cpu_ceil_div(v->inner, chunks);
+    v->chunk = even(v, cpu_ceil_div(v->inner, chunks));
     for (int64_t i = 0; i < v->kinds; i++)
         if (v->kind[i].places > 0 && !lay_copy(v, &v->kind[i]))
             return false;
@@ -270,9 +296,11 @@ CPU_COLD static conv *start(nilu *nl, const nilu_node *n, const cpu_isa *isa, bo
     if (!v)
         return NULL;
     v->p = p;
-    v->isa = isa->gemm;
-    v->form = n->in[0]->dtype == NILU_F64 ? CPU_F64 : CPU_F32;
+    v->form = n->in[0]->dtype == NILU_F64 ? CPU_F64 : cpu_rounds(n) ? CPU_ROUNDED : CPU_F32;
+    v->lay = isa->gemm->lay[v->form == CPU_F64];
+    v->isa = v->form == CPU_ROUNDED ? isa->gemm_bf16 : isa->gemm;
     v->size = v->form == CPU_F64 ? 8 : 4;
+    v->per = v->form == CPU_ROUNDED ? v->isa->per : 1;
     v->back = back;
     v->rows = (back ? p.channels : p.filters) / p.groups;
     v->inner = (back ? p.filters : p.channels) / p.groups;
@@ -302,7 +330,7 @@ CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa 
         most = v->kind[i].taps > most ? v->kind[i].taps : most;
         places = v->kind[i].places > places ? v->kind[i].places : places;
     }
-    v->bare = v->area == 1 && v->kinds == 1 && v->step[0] == 1 && v->step[1] == 1 && v->tap[0].shift[0] == 0 && v->tap[0].shift[1] == 0 &&
+    v->bare = v->form != CPU_ROUNDED && v->area == 1 && v->kinds == 1 && v->step[0] == 1 && v->step[1] == 1 && v->tap[0].shift[0] == 0 && v->tap[0].shift[1] == 0 &&
               v->source[0] == v->result[0] && v->source[1] == v->result[1];
     v->copied = lay_copies(v);
     if (!v->copied)
@@ -321,9 +349,10 @@ CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa 
     product = v->rows * v->ld;
     if (!v->copied)
         copy = v->chunk * most * v->ld;
-    if (back || v->copied) {
+    v->turned = back || v->copied || v->form == CPU_ROUNDED;
+    if (v->turned) {
         job->tiles[job->phases++] = v->p.filters;
-        job->scratch = (size_t)(v->p.filters * (back ? v->rows : v->inner) * v->area * v->size);
+        job->scratch = (size_t)(v->p.groups * v->rows * cpu_ceil_div(v->inner, v->per) * v->area * v->size);
     }
     job->tiles[job->phases++] = v->rows ? v->all * v->p.groups * v->parts * (v->copied ? v->p.samples : 1) : 0;
     v->product_at = ((size_t)((copy + 64) * v->size) + 63) & ~(size_t)63;
@@ -333,6 +362,23 @@ CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa 
 }
 
 /* ---- tiles */
+
+/* Step `i` of a row of weights. */
+static void put_weight(const conv *v, char *row, int64_t i, const char *from)
+{
+    float x;
+    if (v->form != CPU_ROUNDED) {
+        move(v, row + i * v->size, 1, from, 1, 1);
+        return;
+    }
+    memcpy(&x, from, sizeof x);
+    const uint16_t half = base_f32_to_bf16(x);
+    x = base_bf16_to_f32(half);
+    if (v->per == 2)
+        memcpy(row + i * 2, &half, sizeof half);
+    else
+        memcpy(row + i * 4, &x, sizeof x);
+}
 
 /* The weights of filter o, [channels, area], go to their kinds: [channels, filters, taps] each, or forward [filters, channels, taps];
  * for copies, taps come before the channels of a chunk. */
@@ -344,11 +390,10 @@ static void turn_weights(const conv *v, const nilu_call *c, int64_t o)
         const kind *k = &v->kind[i];
         for (int64_t channel = 0; channel < channels; channel++) {
             const int64_t row = v->back ? channel : o % many, inner = v->back ? o % many : channel, at = inner % v->chunk;
-            const int64_t step = v->copied ? cpu_least(v->chunk, v->inner - inner + at) : 1;
-            char *to = (char *)c->scratch + ((int64_t)k->weights + (group * v->rows + row) * v->inner * k->taps + (inner - at) * k->taps +
-                                             at * (v->copied ? 1 : k->taps)) * v->size;
+            const int64_t step = v->copied ? cpu_round_up(cpu_least(v->chunk, v->inner - inner + at), v->per) : 1;
+            char *to = (char *)c->scratch + ((int64_t)k->weights + (group * v->rows + row) * line_of(v, k) + (inner - at) / v->per * k->taps) * v->size;
             for (int64_t t = 0; t < k->taps; t++)
-                move(v, to + t * step * v->size, 1, from + (channel * v->area + v->tap[k->first + t].at) * v->size, 1, 1);
+                put_weight(v, to, at * (v->copied ? 1 : k->taps) + t * step, from + (channel * v->area + v->tap[k->first + t].at) * v->size);
         }
     }
 }
@@ -380,7 +425,7 @@ static void put_rows(const conv *v, const kind *k, const char *from, int64_t n, 
     /* what is written behind a row, the next one overwrites */
     const int64_t easy = step == 1 && v->spread[0] == 1 && k->size[1] == v->result[1] && k->size[1] >= 16 ? high - 1 : 0;
     for (int64_t i = 0; i < v->rows; i++, to += plane * v->size, from += v->ld * v->size) {
-        v->isa->lay[v->form](easy, from, k->pitch, 1, to, k->size[1], 0, k->size[1], k->size[1]);
+        v->lay(easy, from, k->pitch, 1, to, k->size[1], 0, k->size[1], k->size[1]);
         for (int64_t r = easy; r < high; r++) {
             char *z = to + r * v->spread[0] * v->result[1] * v->size;
             const char *s = from + r * k->pitch * v->size;
@@ -399,12 +444,12 @@ static void copy_phase(const conv *v, const kind *k, const int phase[2], const c
                   width = v->source[1] > phase[1] ? cpu_ceil_div(v->source[1] - phase[1], v->step[1]) : 0;
     const int64_t before = y < 0 ? cpu_least(-y, high) : 0, beyond = y + high - rows, after = beyond > 0 ? cpu_least(beyond, high - before) : 0,
                   inside = high - before - after, zeros = k->left + before * k->pitch;
-    v->isa->lay[v->form](1, source, 0, 1, to, 0, zeros, 0, 0);
+    v->lay(1, source, 0, 1, to, 0, zeros, 0, 0);
     to += zeros * v->size;
     if (inside > 0)
-        v->isa->lay[v->form](inside, source + (((y + before) * v->step[0] + phase[0]) * v->source[1] + phase[1]) * v->size, v->step[0] * v->source[1],
-                             v->step[1], to, k->pitch, 0, width, k->pitch);
-    v->isa->lay[v->form](1, source, 0, 1, to + inside * k->pitch * v->size, 0, after * k->pitch, 0, 0);
+        v->lay(inside, source + (((y + before) * v->step[0] + phase[0]) * v->source[1] + phase[1]) * v->size, v->step[0] * v->source[1], v->step[1], to,
+            k->pitch, 0, width, k->pitch);
+    v->lay(1, source, 0, 1, to + inside * k->pitch * v->size, 0, after * k->pitch, 0, 0);
 }
 
 static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *local)
@@ -414,27 +459,30 @@ static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *l
     const int64_t n = t / v->p.groups / v->all; /* all kinds of a sample, so that their places are near when they are put there */
     for (t = t / v->p.groups % v->all; t >= k->cuts; k++)
         t -= k->cuts;
-    const int64_t top = t * k->rows, high = cpu_least(k->rows, k->size[0] - top), taps = v->inner * k->taps, lanes = v->isa->lanes[v->form];
+    const int64_t top = t * k->rows, high = cpu_least(k->rows, k->size[0] - top), line = line_of(v, k), lanes = v->isa->lanes[v->form];
     const char *source = (const char *)c->in[0].data + (n * (v->back ? v->p.filters : v->p.channels) + group * v->inner) * plane * v->size;
-    const char *weights = (const char *)c->scratch + ((int64_t)k->weights + group * v->rows * taps) * v->size;
+    const char *weights = (const char *)c->scratch + ((int64_t)k->weights + group * v->rows * line) * v->size;
     char *tile = local + v->product_at;
     cpu_hop *hop = (cpu_hop *)(void *)(local + v->pieces_at);
-    cpu_product g = {.rows = v->rows, .columns = cpu_round_up((high - 1) * k->pitch + k->size[1], lanes), .p_row = taps, .p_step = 1, .q_step = k->far,
+    cpu_product g = {.rows = v->rows, .columns = cpu_round_up((high - 1) * k->pitch + k->size[1], lanes), .p_row = line, .p_step = 1, .q_step = k->far,
                      .q_strip = (int64_t)v->strip * lanes, .c_row = v->ld, .strip = v->strip, .near = true, .hop = hop, .hops = k->taps ? k->taps - 1 : 0};
     const int64_t row = v->step[0] * v->source[1] * v->size, soon = (top + k->up) * row < 0 ? 0 : (top + k->up) * row,
                   span = cpu_least((high + k->reach) * row, plane * v->size - soon);
     for (int64_t first = 0; first < v->inner && (k->taps || first == 0); first += v->chunk) {
         char *to = local;
-        g.k = k->taps ? cpu_least(v->chunk, v->inner - first) : 0;
+        const int64_t channels = k->taps ? cpu_least(v->chunk, v->inner - first) : 0;
+        g.k = cpu_ceil_div(channels, v->per);
         for (int64_t i = 0; i < g.hops; i++)
             hop[i] = (cpu_hop){0, v->hop[k->first + i].q - g.k * k->far};
-        for (int64_t i = 0; i < g.k; i++, source += plane * v->size, to += k->far * v->size) {
+        for (int64_t i = 0; i < channels; i++, source += plane * v->size, to += k->far * v->size) {
             for (int64_t at = soon; at < soon + span; at += 64) /* of the next channel: planes are short, and strides puzzle the machine */
                 __builtin_prefetch(source + (plane * v->size + at));
             for (int f = 0; f < k->phases; f++)
                 copy_phase(v, k, k->phase[f], source, top + k->up, high + k->reach, to + f * k->sheet * v->size);
+            if ((i + 1) % v->per == 0 || i + 1 == channels)
+                round_rows(v, local, k->far, i / v->per * v->per, i + 1, k->far);
         }
-        v->isa->multiply[v->form](&g, weights + first * k->taps * v->size, local + (k->taps ? place_of(k, &v->tap[k->first]) : 0) * v->size, tile);
+        v->isa->multiply[v->form](&g, weights + first / v->per * k->taps * v->size, local + (k->taps ? place_of(k, &v->tap[k->first]) : 0) * v->size, tile);
         g.more = true;
     }
     put_rows(v, k, tile, n, top, high, (char *)c->out[0].data + group * v->rows * v->result[0] * v->result[1] * v->size);
@@ -449,22 +497,22 @@ static void compute(const conv *v, const nilu_call *c, int64_t t, char *local)
         t -= k->tiles;
     const int64_t first = t * v->columns, last = cpu_least(first + v->columns, k->places * v->p.samples), n = first / k->places;
     const bool within = (last - 1) / k->places == n, direct = within && v->kinds == 1, bare = within && v->bare;
-    const int64_t taps = v->inner * k->taps, result = v->result[0] * v->result[1];
-    const char *source = (const char *)c->in[0].data + group * v->inner * plane * v->size, *weights = v->back ? c->scratch : c->in[1].data;
+    const int64_t line = line_of(v, k), result = v->result[0] * v->result[1];
+    const char *source = (const char *)c->in[0].data + group * v->inner * plane * v->size, *weights = v->turned ? c->scratch : c->in[1].data;
     char *to = (char *)c->out[0].data + (group * v->rows + r0) * result * v->size, *tile = local + v->product_at;
-    cpu_product g = {.rows = rows, .columns = last - first, .p_row = taps, .p_step = 1, .q_step = v->ld,
+    cpu_product g = {.rows = rows, .columns = last - first, .p_row = line, .p_step = 1, .q_step = v->ld,
                      .q_strip = (int64_t)v->strip * v->isa->lanes[v->form], .c_row = v->ld, .strip = v->strip, .near = true};
     if (direct) {
         tile = to + (n * (v->back ? v->p.channels : v->p.filters) * result + first % k->places) * v->size;
         g.c_row = result;
     }
-    weights += ((int64_t)k->weights + (group * v->rows + r0) * taps) * v->size;
+    weights += ((int64_t)k->weights + (group * v->rows + r0) * line) * v->size;
     if (bare)
         source += (n * (v->back ? v->p.filters : v->p.channels) * plane + first % k->places) * v->size;
     for (int64_t i = 0; i == 0 || i < v->inner; i += v->chunk) {
         const int64_t channels = cpu_least(v->chunk, v->inner - i);
         const char *q = local, *from = source + i * plane * v->size;
-        g.k = channels * k->taps;
+        g.k = cpu_ceil_div(channels * k->taps, v->per);
         g.more = i > 0;
         if (bare) {
             q = from;
@@ -472,7 +520,7 @@ static void compute(const conv *v, const nilu_call *c, int64_t t, char *local)
         } else {
             lay_panel(v, k, from, channels, first, last, local, (piece *)(void *)(local + v->pieces_at));
         }
-        v->isa->multiply[v->form](&g, weights + i * k->taps * v->size, q, tile);
+        v->isa->multiply[v->form](&g, weights + i / v->per * k->taps * v->size, q, tile);
     }
     if (!direct)
         put(v, k, tile, rows, first, last, to);
@@ -492,7 +540,7 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
 {
     const conv *v = c->plan;
     for (int64_t t = begin; t < end; t++) {
-        if (phase == 0 && (v->back || v->copied))
+        if (phase == 0 && v->turned)
             turn_weights(v, c, t);
         else if (v->copied)
             compute_copied(v, c, t, local);

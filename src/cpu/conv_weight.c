@@ -5,7 +5,9 @@
  * y is read as it lies. Where channels are so few that a row of the kernel has hardly a vector's worth, a place holds what all rows
  * of the kernel see there: [rows of y, columns, kernel's rows · channels].
  * A tile is a part of the samples, a group and some channels; parts are added up in their order. In each, sums go by samples and
- * places in ascending order. */
+ * places in ascending order.
+ * Where operands are rounded to bf16, the copy is so, sample by sample, and y's part is copied for it, of some filters at a time.
+ * What the blocks of such products take as one number's two steps are the same places of two samples. */
 #include "cpu/cpu.h"
 
 #include <string.h>
@@ -15,12 +17,15 @@
 #define VECTORS 24              /* numbers beside each other, from which on one row of the kernel is enough */
 #define MOST_PARTS 16           /* of the sum over samples */
 #define PARTS_BYTES (16 << 20)  /* that parts may take */
+#define ROUNDED (64 << 10)      /* bytes of y's part, rounded */
+#define FEW 8                   /* filters of it, at least: a block's rows */
 
 typedef struct weight {
     ops_slide_plan p;
     const cpu_gemm_table *isa;
     cpu_form form;
-    int64_t size;               /* of an element */
+    int64_t size, per;          /* of an element; samples in one */
+    int64_t slice;              /* filters that are multiplied together */
     int64_t each, many, area;   /* channels and filters of a group; places of the kernel */
     int64_t parts, chunks, chunk;
     bool joined;                /* places of a kernel's row lie side by side */
@@ -29,7 +34,7 @@ typedef struct weight {
     int64_t wide, rows, high;   /* of the copy: columns; rows for `high` rows of y */
     int64_t together;           /* samples of a copy */
     int strip;
-    size_t copy_at;             /* in `local`, behind the hops from row to row of y, [together, high] */
+    size_t copy_at, rounded_at; /* in `local`, behind the hops from row to row of y, [together, high] */
 } weight;
 
 /* How many channels, samples and rows a copy has. */
@@ -44,19 +49,26 @@ CPU_COLD static void cut(weight *v)
     v->high = p->out[0];
     v->rows = v->by_result ? v->high : (v->high - 1) * p->stride[0] + reach;
     const int64_t row = v->wide * v->stack * v->size, enough = places < LONG ? cpu_ceil_div(LONG, places) : 1;
-    const int64_t samples = enough < p->samples ? enough : p->samples > 0 ? p->samples : 1;
+    const int64_t least = v->form == CPU_ROUNDED && p->samples > 1 ? 2 : 1; /* samples of a copy: what a number may hold */
+    int64_t samples = enough < p->samples ? enough : p->samples;
+    samples = samples < least ? least : samples;
     int64_t chunk = NEAR / (row * v->rows * samples) / 16 * 16;
     chunk = chunk < 16 ? 16 : chunk;
     v->chunks = cpu_ceil_div(v->each, chunk);
     v->chunk = cpu_least(cpu_round_up(cpu_ceil_div(v->each, v->chunks), 16), v->each);
     v->chunks = cpu_ceil_div(v->each, v->chunk);
     const int64_t most = NEAR / (row * v->chunk); /* rows of the copy */
-    v->together = cpu_least(most / v->rows, cpu_least(4 * enough, p->samples));
-    if (v->together < 1) { /* some rows of a sample at a time */
-        v->together = 1;
-        v->high = v->by_result ? most : (most - reach) / p->stride[0] + 1;
+    v->together = cpu_least(most / v->rows, cpu_least(4 * enough, p->samples)) / least * least;
+    if (v->together < least) { /* some rows of a sample at a time */
+        v->together = least;
+        v->high = v->by_result ? most / least : (most / least - reach) / p->stride[0] + 1;
         v->high = v->high < 1 ? 1 : cpu_least(v->high, p->out[0]);
         v->rows = v->by_result ? v->high : (v->high - 1) * p->stride[0] + reach;
+    }
+    v->slice = v->many;
+    if (v->form == CPU_ROUNDED) {
+        v->slice = ROUNDED / (v->together * v->high * p->out[1] * v->size + 1);
+        v->slice = cpu_ceil_div(v->many, cpu_ceil_div(v->many, v->slice < FEW ? FEW : v->slice));
     }
 }
 
@@ -83,9 +95,14 @@ CPU_COLD static int strip_for(const weight *v, int64_t rows, int64_t columns)
 
 CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
-    weight draft = {.p = ops_conv_plan(n->attr, n->in[0]->shape, n->out[0].shape, n->in[1]->shape), .isa = isa->gemm};
+    weight draft = {.p = ops_conv_plan(n->attr, n->in[0]->shape, n->out[0].shape, n->in[1]->shape), .isa = isa->gemm, .per = 1};
     const ops_slide_plan *p = &draft.p;
     draft.form = n->in[0]->dtype == NILU_F64 ? CPU_F64 : CPU_F32;
+    if (cpu_rounds(n)) {
+        draft.form = CPU_ROUNDED;
+        draft.isa = isa->gemm_bf16;
+        draft.per = draft.isa->per;
+    }
     draft.size = draft.form == CPU_F64 ? 8 : 4;
     draft.each = p->channels / p->groups;
     draft.many = p->filters / p->groups;
@@ -108,14 +125,15 @@ CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa 
     job->tiles[1] = p->filters;
     job->scratch = (size_t)(v->parts * all * v->size);
     v->copy_at = ((size_t)(v->together * v->high) * sizeof(cpu_hop) + 63) & ~(size_t)63;
-    job->local = v->copy_at + (size_t)((v->together * v->rows * v->wide * place + 64) * v->size);
+    v->rounded_at = v->copy_at + (size_t)((v->together * v->rows * v->wide * place + 64) * v->size);
+    job->local = v->rounded_at + (v->form == CPU_ROUNDED ? (size_t)(cpu_ceil_div(v->together, v->per) * v->slice * v->high * p->out[1] * v->size) : 0);
     if (job->local < (size_t)(v->each * v->area * v->size))
         job->local = (size_t)(v->each * v->area * v->size);
     return NILU_OK;
 }
 
 /* Of `channels` channels of one sample, what `high` rows of y from `top` on see. */
-static void copy_sample(const weight *v, const char *x, int64_t channels, int64_t top, int64_t high, char *to)
+static void copy_sample(const weight *v, const cpu_gemm_table *isa, const char *x, int64_t channels, int64_t top, int64_t high, char *to)
 {
     const ops_slide_plan *p = &v->p;
     const int64_t plane = p->in[0] * p->in[1], place = v->stack * channels * v->size;
@@ -136,8 +154,23 @@ static void copy_sample(const weight *v, const char *x, int64_t channels, int64_
                         memset(row + i * place, 0, (size_t)(channels * v->size));
             }
             if (inside)
-                v->isa->flip[v->form](channels, inside, x + y * p->in[1] * v->size, plane, row + first * place, v->stack * channels);
+                isa->flip[v->form == CPU_F64](channels, inside, x + y * p->in[1] * v->size, plane, row + first * place, v->stack * channels);
         }
+}
+
+/* One or two samples' numbers, `far` apart, are rounded; z may be x. */
+static void round_samples(const weight *v, int64_t samples, int64_t n, const char *x, int64_t far, char *z)
+{
+    v->isa->round_columns(n, samples, x, NILU_F32, far, z, n);
+}
+
+/* y's part of filters f .. f+slice-1: [samples / per, slice, n]. */
+static void round_errors(const weight *v, int64_t samples, int64_t filters, int64_t n, const char *y, char *z)
+{
+    const int64_t places = v->p.out[0] * v->p.out[1], sample = v->p.filters * places;
+    for (int64_t s = 0; s < samples; s += v->per, y += v->per * sample * v->size, z += v->slice * n * v->size)
+        for (int64_t f = 0; f < filters; f++)
+            round_samples(v, cpu_least(v->per, samples - s), n, y + f * places * v->size, sample, z + f * n * v->size);
 }
 
 static void tile(const weight *v, const nilu_call *c, int64_t t, char *local)
@@ -151,27 +184,39 @@ static void tile(const weight *v, const nilu_call *c, int64_t t, char *local)
     char *to = (char *)c->scratch + ((part * p->groups + group) * v->each + c0) * v->area * v->many * v->size;
     cpu_hop *hop = (cpu_hop *)(void *)local;
     char *copy = local + v->copy_at;
-    cpu_product g = {.rows = v->many, .columns = place * (v->joined ? p->kernel[1] : 1), .k = p->out[1], .p_row = places, .p_step = 1,
-                     .q_step = p->stride[1] * place, .q_strip = (int64_t)v->strip * v->isa->lanes[v->form], .c_row = channels * v->area,
-                     .strip = v->strip, .near = true, .hop = hop};
+    cpu_product g = {.columns = place * (v->joined ? p->kernel[1] : 1), .k = p->out[1], .p_step = 1, .q_step = p->stride[1] * place,
+                     .q_strip = (int64_t)v->strip * v->isa->lanes[v->form], .c_row = channels * v->area, .strip = v->strip, .near = true, .hop = hop};
     for (int64_t n = begin; n < end; n += v->together)
         for (int64_t top = 0; top < p->out[0]; top += v->high) {
-            const int64_t some = cpu_least(v->together, end - n), high = cpu_least(v->high, p->out[0] - top);
-            for (int64_t s = 0; s < some; s++)
-                copy_sample(v, (const char *)c->in[0].data + ((n + s) * p->channels + group * v->each + c0) * plane * v->size, channels, top, high,
-                            copy + s * v->rows * row * v->size);
-            for (int64_t i = 0; i < some * high; i++) {
-                const bool last = i % high == high - 1;
-                hop[i] = (cpu_hop){last ? (p->filters - 1) * places : 0, down - p->out[1] * g.q_step};
-                if (last)
-                    hop[i].q += v->rows * row - high * down;
+            const int64_t some = cpu_least(v->together, end - n), high = cpu_least(v->high, p->out[0] - top), sheet = v->rows * row;
+            const char *y = (const char *)c->in[1].data + ((n * p->filters + group * v->many) * places + top * p->out[1]) * v->size;
+            for (int64_t s = 0; s < some; s++) {
+                const int64_t whole = s / v->per * v->per;
+                copy_sample(v, c->isa->gemm, (const char *)c->in[0].data + ((n + s) * p->channels + group * v->each + c0) * plane * v->size, channels,
+                            top, high, copy + s * sheet * v->size);
+                if (v->form == CPU_ROUNDED && (s + 1 == some || s + 1 == whole + v->per))
+                    round_samples(v, s + 1 - whole, sheet, copy + whole * sheet * v->size, sheet, copy + whole / v->per * sheet * v->size);
             }
-            g.hops = some * high - 1;
-            for (int64_t a = 0; a < downs; a++)
-                for (int64_t b = 0; b < acrosses; b++)
-                    v->isa->multiply[v->form](&g, (const char *)c->in[1].data + ((n * p->filters + group * v->many) * places + top * p->out[1]) * v->size,
-                                              copy + (a * p->dilation[0] * row + b * p->dilation[1] * place) * v->size,
-                                              to + (a * p->kernel[1] + b) * channels * v->size);
+            g.p_row = v->form == CPU_ROUNDED ? high * p->out[1] : places;
+            g.hops = cpu_ceil_div(some, v->per) * high - 1;
+            for (int64_t i = 0; i <= g.hops; i++) {
+                const bool last = i % high == high - 1;
+                hop[i] = (cpu_hop){last ? ((v->form == CPU_ROUNDED ? v->slice : p->filters) - 1) * g.p_row : 0, down - p->out[1] * g.q_step};
+                if (last)
+                    hop[i].q += sheet - high * down;
+            }
+            for (int64_t f = 0; f < v->many; f += v->slice) {
+                const char *from = y + f * places * v->size;
+                g.rows = cpu_least(v->slice, v->many - f);
+                if (v->form == CPU_ROUNDED) {
+                    round_errors(v, some, g.rows, g.p_row, from, local + v->rounded_at);
+                    from = local + v->rounded_at;
+                }
+                for (int64_t a = 0; a < downs; a++)
+                    for (int64_t b = 0; b < acrosses; b++)
+                        v->isa->multiply[v->form](&g, from, copy + (a * p->dilation[0] * row + b * p->dilation[1] * place) * v->size,
+                                                  to + (f * g.c_row + (a * p->kernel[1] + b) * channels) * v->size);
+            }
             g.more = true;
         }
 }
@@ -182,10 +227,10 @@ static void tile(const weight *v, const nilu_call *c, int64_t t, char *local)
 
 static void add(cpu_form form, void *to, const void *from, int64_t n)
 {
-    if (form == CPU_F32) {
-        ADD(float)
-    } else {
+    if (form == CPU_F64) {
         ADD(double)
+    } else {
+        ADD(float)
     }
 }
 
@@ -204,10 +249,10 @@ static void add_parts(const weight *v, const nilu_call *c, int64_t o, void *loca
             const int64_t at = (v->stack > 1 ? t % across * v->stack + t / across : t) * channels;
             for (int64_t i = 0; i < channels; i++) {
                 const int64_t z = c0 * v->area + i * v->area + t;
-                if (v->form == CPU_F32)
-                    ((float *)to)[z] = ((const float *)local)[at + i];
-                else
+                if (v->form == CPU_F64)
                     ((double *)to)[z] = ((const double *)local)[at + i];
+                else
+                    ((float *)to)[z] = ((const float *)local)[at + i];
             }
         }
     }

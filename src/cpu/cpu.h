@@ -212,6 +212,9 @@ static inline int64_t cpu_least(int64_t a, int64_t b)
 const char *cpu_accepts_all(const nilu_node *n, const cpu_isa *isa);
 /* Of a kernel that has f32 and f64. */
 const char *cpu_accepts_wide(const nilu_node *n, const cpu_isa *isa);
+/* Of one that has bf16 too, and rounds f32 to it where cpu_rounds. */
+const char *cpu_accepts_products(const nilu_node *n, const cpu_isa *isa);
+bool cpu_rounds(const nilu_node *n); /* a product whose operands are to be rounded to bf16 */
 
 /* ---- shapes */
 /* x's axes joined into groups, in turn kept and gone, without those of 1; *axes: which groups are gone. */
@@ -340,6 +343,7 @@ typedef struct cpu_product {
     const cpu_soon *soon;   /* NULL, or what is needed next: it is asked for meanwhile, one line as k goes on */
     int64_t soon_step;      /* the blocks' own */
 } cpu_product;
+typedef void (*cpu_lay_fn)(int64_t rows, const void *from, int64_t ld, int64_t step, void *to, int64_t far, int64_t before, int64_t inside, int64_t n);
 typedef enum cpu_form { CPU_F32, CPU_F64, CPU_ROUNDED } cpu_form; /* ROUNDED: f32 or bf16, rounded to bf16 */
 struct cpu_gemm_table {
     int lanes[3], most[5];  /* lanes of a vector of each form; most rows of a block of 1..4 vectors */
@@ -350,7 +354,7 @@ struct cpu_gemm_table {
     void (*flip[2])(int64_t rows, int64_t columns, const void *from, int64_t ld, void *to, int64_t to_ld);
     /* Rows of a panel, of 4 and 8 bytes: each has `before` zeros, `inside` numbers from every step-th place of `from`, and
      * zeros up to n. What lies up to a vector behind is overwritten. ld, far: from row to row. */
-    void (*lay[2])(int64_t rows, const void *from, int64_t ld, int64_t step, void *to, int64_t far, int64_t before, int64_t inside, int64_t n);
+    cpu_lay_fn lay[2];
     /* Into the rounded form: from memory in which k is adjacent, to [rows, k / per]; and from memory in which rows are, to
      * [k / per, rows]. */
     void (*round_rows)(int64_t rows, int64_t k, const void *from, nilu_dtype type, int64_t ld, void *to, int64_t to_ld);

@@ -248,13 +248,6 @@ struct matmul {
     bool ta, tb, bf16;
 };
 
-static const char *accepts(const nilu_node *n, const cpu_isa *isa)
-{
-    const struct matmul *t = n->attr;
-    (void)isa;
-    return t->bf16 && n->in[0]->dtype == NILU_F64 ? N_("f64 is not rounded to bf16 by any kernel") : NULL;
-}
-
 static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     const struct matmul *t = n->attr;
@@ -299,4 +292,4 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
     return NILU_OK;
 }
 
-const cpu_kernel cpu_kernel_gemm = {"matmul", "gemm", accepts, prepare, run};
+const cpu_kernel cpu_kernel_gemm = {"matmul", "gemm", cpu_accepts_products, prepare, run};

@@ -66,12 +66,6 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
     return NILU_OK;
 }
 
-static const char *accepts(const nilu_node *n, const cpu_isa *isa)
-{
-    (void)isa;
-    return n->in[0]->dtype == NILU_BF16 ? N_("bf16 has no fast kernel") : NULL;
-}
-
 static const cpu_row_steps *steps_of(const nilu_node *n)
 {
     return n->in[0]->dtype == NILU_F64 ? &cpu_row_steps_f64 : &cpu_row_steps_f32;
@@ -106,7 +100,7 @@ static bool along_axes(const nilu_node *n, graph_around *x)
 static const char *accepts_logsumexp(const nilu_node *n, const cpu_isa *isa)
 {
     graph_around x;
-    return along_axes(n, &x) ? accepts(n, isa) : N_("the axes do not lie behind each other");
+    return along_axes(n, &x) ? cpu_accepts_wide(n, isa) : N_("the axes do not lie behind each other");
 }
 
 static nilu_status prepare_logsumexp(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
@@ -117,6 +111,6 @@ static nilu_status prepare_logsumexp(nilu *nl, const nilu_node *n, const cpu_isa
     return plan(nl, n, x, true, steps_of(n)->logsumexp, job);
 }
 
-const cpu_kernel cpu_kernel_softmax = {"softmax", "softmax", accepts, prepare_softmax, run};
-const cpu_kernel cpu_kernel_log_softmax = {"log_softmax", "log_softmax", accepts, prepare_log_softmax, run};
+const cpu_kernel cpu_kernel_softmax = {"softmax", "softmax", cpu_accepts_wide, prepare_softmax, run};
+const cpu_kernel cpu_kernel_log_softmax = {"log_softmax", "log_softmax", cpu_accepts_wide, prepare_log_softmax, run};
 const cpu_kernel cpu_kernel_logsumexp = {"logsumexp", "logsumexp", accepts_logsumexp, prepare_logsumexp, run};

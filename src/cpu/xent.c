@@ -22,12 +22,6 @@ static bool ignored(const nilu_call *c, int64_t i)
     return o->ignoring && cpu_index(&c->in[1], i) == o->ignore;
 }
 
-static const char *accepts(const nilu_node *n, const cpu_isa *isa)
-{
-    (void)isa;
-    return n->in[0]->dtype == NILU_BF16 ? N_("bf16 has no fast kernel") : NULL;
-}
-
 /* ---- forward: each row's loss and weight wait in scratch */
 
 static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
@@ -97,6 +91,6 @@ static nilu_status run_back(const nilu_call *c, int phase, int64_t begin, int64_
     return NILU_OK;
 }
 
-const cpu_kernel cpu_kernel_softmax_xent = {"softmax_xent", "softmax_xent", accepts, prepare, run};
-const cpu_kernel cpu_kernel_softmax_xent_grad = {"softmax_xent_grad", "softmax_xent_grad", accepts, prepare_back,
+const cpu_kernel cpu_kernel_softmax_xent = {"softmax_xent", "softmax_xent", cpu_accepts_wide, prepare, run};
+const cpu_kernel cpu_kernel_softmax_xent_grad = {"softmax_xent_grad", "softmax_xent_grad", cpu_accepts_wide, prepare_back,
                                                  run_back};

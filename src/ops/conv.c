@@ -28,6 +28,7 @@ static void grad(nilu_back *g)
 
 static double window(const nilu_call *c, const ops_slide_plan *p, int64_t n, int64_t o, int64_t top, int64_t left)
 {
+    const struct ops_conv *t = c->attr;
     const int64_t each = p->channels / p->groups, group = o / (p->filters / p->groups);
     double sum = 0;
     for (int64_t i = 0; i < each; i++)
@@ -35,8 +36,8 @@ static double window(const nilu_call *c, const ops_slide_plan *p, int64_t n, int
             for (int64_t b = 0; b < p->kernel[1]; b++) {
                 int64_t row = top + a * p->dilation[0], column = left + b * p->dilation[1];
                 if (row >= 0 && row < p->in[0] && column >= 0 && column < p->in[1])
-                    sum += call_get(c, 0, ((n * p->channels + group * each + i) * p->in[0] + row) * p->in[1] + column) *
-                           call_get(c, 1, ((o * each + i) * p->kernel[0] + a) * p->kernel[1] + b);
+                    sum += ops_operand(c, 0, ((n * p->channels + group * each + i) * p->in[0] + row) * p->in[1] + column, t->bf16) *
+                           ops_operand(c, 1, ((o * each + i) * p->kernel[0] + a) * p->kernel[1] + b, t->bf16);
             }
     return sum;
 }
@@ -79,6 +80,8 @@ static const nilu_case cases[] = {
     {"stride beyond the kernel", "1x2x7x8 3x2x2x2", .attr = "stride=4"},
     {"lines", "3x4x17 5x4x5", .attr = "stride=2 padding=2"},
     {"rows longer than a vector", "1x2x3x40 18x2x3x3", .attr = "padding=1"},
+    {"operands rounded to bf16", "1x1x2 1x1x2", .attr = "bf16=1", .fill = "list 1.00390625 3 1 1.01171875", .want = "[1, 1, 1] 4.046875", .kinky = true},
+    {"rounded: odd channels, groups, strides", "3x6x7x9 4x3x3x2", .attr = "groups=2 stride=2 padding=1 bf16=1", .kinky = true},
     {"no samples", "0x2x4x4 3x2x2x2"},
     {"no channels: zeros", "1x0x2x2 1x0x2x2", .want = "[1, 1, 1, 1] 0"},
     {"x is a matrix", "4x5 1x1", .error = "x must be [samples, channels, length] or"},
@@ -99,7 +102,7 @@ static const nilu_case cases[] = {
 const nilu_op nilu_op_conv = {.name = "conv",
                               .inputs = {"x", "w"},
                               .attr_size = sizeof(struct ops_conv),
-                              .fields = {OPS_WINDOW(struct ops_conv), NILU_INT(struct ops_conv, groups)},
+                              .fields = {OPS_WINDOW(struct ops_conv), OPS_CONV},
                               .shape = shape,
                               .grad = grad,
                               .ref = ref,

@@ -49,6 +49,7 @@ static int64_t origin(const ops_slide_plan *p, int d, int64_t at, int64_t k)
 
 static double place(const nilu_call *c, const ops_slide_plan *p, int64_t n, int64_t i, int64_t row, int64_t column)
 {
+    const struct ops_conv *t = c->attr;
     const int64_t each = p->channels / p->groups, many = p->filters / p->groups;
     double sum = 0;
     for (int64_t o = i / each * many; o < (i / each + 1) * many; o++)
@@ -56,8 +57,8 @@ static double place(const nilu_call *c, const ops_slide_plan *p, int64_t n, int6
             for (int64_t b = 0; b < p->kernel[1]; b++) {
                 int64_t top = origin(p, 0, row, a), left = origin(p, 1, column, b);
                 if (top >= 0 && left >= 0)
-                    sum += call_get(c, 0, ((n * p->filters + o) * p->out[0] + top) * p->out[1] + left) *
-                           call_get(c, 1, ((o * each + i % each) * p->kernel[0] + a) * p->kernel[1] + b);
+                    sum += ops_operand(c, 0, ((n * p->filters + o) * p->out[0] + top) * p->out[1] + left, t->bf16) *
+                           ops_operand(c, 1, ((o * each + i % each) * p->kernel[0] + a) * p->kernel[1] + b, t->bf16);
             }
     return sum;
 }
@@ -96,6 +97,8 @@ static const nilu_case cases[] = {
     {"dilation and stride meet in some places only", "1x2x4x4 2x2x3x3", .attr = "stride=2 dilation=2"},
     {"lines", "3x5x9 5x4x5", .attr = "stride=2 padding=2 size=17"},
     {"rows longer than a vector", "1x18x3x40 18x2x3x3", .attr = "padding=1"},
+    {"operands rounded to bf16", "1x1x1 1x1x2", .attr = "bf16=1", .fill = "list 1.00390625 1.01171875 3", .want = "[1, 1, 2] 1.015625 3", .kinky = true},
+    {"rounded: odd filters, groups, strides", "3x6x4x5 6x2x3x2", .attr = "groups=2 stride=2 padding=1 bf16=1", .kinky = true},
     {"no samples", "0x3x3x3 3x2x2x2"},
     {"channels do not fit", "1x3x4x4 2x4x2x2", .error = "y has 3 channels, but w has 2 filters"},
     {"not a size of y", "1x1x4 1x1x2", .attr = "size=6", .error = "y must be [1, 1, 5], as the convolution makes it"},
@@ -109,7 +112,7 @@ const nilu_op nilu_op_conv_transpose = {.name = "conv_transpose",
                                         .inputs = {"y", "w"},
                                         .attr_size = sizeof(struct ops_conv),
                                         .fields = {OPS_WINDOW(struct ops_conv), NILU_AXIS_LIST(struct ops_conv, size),
-                                                   NILU_INT(struct ops_conv, groups)},
+                                                   OPS_CONV},
                                         .shape = shape,
                                         .grad = grad,
                                         .ref = ref,

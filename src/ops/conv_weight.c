@@ -36,6 +36,7 @@ static void grad(nilu_back *g)
 /* Of channel `i` of x and filter `o`, with the window's first place at (a, b) of its kernel. */
 static double owed(const nilu_call *c, const ops_slide_plan *p, int64_t i, int64_t o, int64_t a, int64_t b)
 {
+    const struct ops_conv *t = c->attr;
     double sum = 0;
     for (int64_t n = 0; n < p->samples; n++)
         for (int64_t top = 0; top < p->out[0]; top++)
@@ -43,8 +44,8 @@ static double owed(const nilu_call *c, const ops_slide_plan *p, int64_t i, int64
                 int64_t row = top * p->stride[0] + a * p->dilation[0] - p->padding[0],
                         column = left * p->stride[1] + b * p->dilation[1] - p->padding[1];
                 if (row >= 0 && row < p->in[0] && column >= 0 && column < p->in[1])
-                    sum += call_get(c, 0, ((n * p->channels + i) * p->in[0] + row) * p->in[1] + column) *
-                           call_get(c, 1, ((n * p->filters + o) * p->out[0] + top) * p->out[1] + left);
+                    sum += ops_operand(c, 0, ((n * p->channels + i) * p->in[0] + row) * p->in[1] + column, t->bf16) *
+                           ops_operand(c, 1, ((n * p->filters + o) * p->out[0] + top) * p->out[1] + left, t->bf16);
             }
     return sum;
 }
@@ -80,6 +81,9 @@ static const nilu_case cases[] = {
     {"depthwise, two filters each", "2x3x5x4 2x6x3x2", .attr = "size=3 groups=3 stride=2 padding=1"},
     {"many samples", "9x2x3x3 9x3x2x2", .attr = "size=2"},
     {"lines", "3x4x17 3x5x9", .attr = "size=5 stride=2 padding=2"},
+    {"operands rounded to bf16", "1x1x2 1x1x2", .attr = "size=1 bf16=1", .fill = "list 1.00390625 3 1 1.01171875", .want = "[1, 1, 1] 4.046875",
+     .kinky = true},
+    {"rounded: odd samples, groups, strides", "5x6x7x9 5x4x4x5", .attr = "size=3,2 groups=2 stride=2 padding=1 bf16=1", .kinky = true},
     {"no samples: zeros", "0x1x2x2 0x1x1x1", .attr = "size=2", .want = "[1, 1, 2, 2] 0 0 0 0"},
     {"samples do not fit", "2x1x4 3x1x3", .attr = "size=2", .error = "x has 2 samples, but y has 3"},
     {"y has another size", "2x1x4 2x1x4", .attr = "size=2", .error = "y must be [2, 1, 3], as the convolution makes it"},
@@ -91,7 +95,7 @@ const nilu_op nilu_op_conv_weight = {.name = "conv_weight",
                                      .inputs = {"x", "y"},
                                      .attr_size = sizeof(struct ops_conv),
                                      .fields = {OPS_WINDOW(struct ops_conv), NILU_AXIS_LIST(struct ops_conv, size),
-                                                NILU_INT(struct ops_conv, groups)},
+                                                OPS_CONV},
                                      .shape = shape,
                                      .grad = grad,
                                      .ref = ref,

@@ -43,7 +43,7 @@ static void grad(nilu_back *g)
         g->din[1] = ops_sum_to(t->tb ? nilu_matmul_t(dz, true, a, t->ta) : nilu_matmul_t(a, !t->ta, dz, false), b->shape);
 }
 
-static double operand(const nilu_call *c, int k, int64_t i, bool bf16)
+double ops_operand(const nilu_call *c, int k, int64_t i, bool bf16)
 {
     double v = call_get(c, k, i);
     return bf16 ? (double)base_bf16_to_f32(base_f32_to_bf16((float)v)) : v;
@@ -69,8 +69,8 @@ static nilu_status ref(const nilu_call *c)
             for (int64_t s = 0; s < n; s++) {
                 double sum = 0;
                 for (int64_t j = 0; j < k; j++)
-                    sum += operand(c, 0, xo * m * k + (t->ta ? j * m + r : r * k + j), t->bf16) *
-                           operand(c, 1, wo * k * n + (t->tb ? s * k + j : j * n + s), t->bf16);
+                    sum += ops_operand(c, 0, xo * m * k + (t->ta ? j * m + r : r * k + j), t->bf16) *
+                           ops_operand(c, 1, wo * k * n + (t->tb ? s * k + j : j * n + s), t->bf16);
                 call_put(c, 0, (i * m + r) * n + s, sum);
             }
     }

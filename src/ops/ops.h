@@ -26,6 +26,9 @@ ops_scalar_fn ops_scalar(const nilu_op *op);
 /* The real attributes of an elementwise node (slope, low, high, …), at most two; fills p. */
 void ops_params(const nilu_node *n, double p[2]);
 
+/* Element `i` of input `k` of a product, rounded to bf16 if `bf16`. */
+double ops_operand(const nilu_call *c, int k, int64_t i, bool bf16);
+
 /* ---- reductions */
 /* Some axes of a shape walked in row-major order: `offset` is where the present coordinates lie, in elements. */
 typedef struct ops_walk {
@@ -103,6 +106,7 @@ struct ops_conv { /* conv, conv_transpose, conv_weight */
     struct ops_window window;
     nilu_axes size; /* of conv_transpose: of its pictures; of conv_weight: of its kernel */
     int64_t groups;
+    bool bf16;      /* set by a pass: the operands are rounded to bf16 before they are multiplied */
 };
 struct ops_pool { /* max_pool, avg_pool, avg_unpool */
     struct ops_window window;
@@ -113,6 +117,7 @@ struct ops_pool { /* max_pool, avg_pool, avg_unpool */
 #define OPS_WINDOW(type)                                                                                               \
     OPS_WINDOW_FIELD(type, stride), OPS_WINDOW_FIELD(type, dilation), OPS_WINDOW_FIELD(type, padding),                 \
         OPS_WINDOW_FIELD(type, after)
+#define OPS_CONV NILU_INT(struct ops_conv, groups), NILU_FLAG(struct ops_conv, bf16)
 /* Input `i` is a float picture of one or two spatial axes. */
 nilu_status ops_need_picture(nilu_build *b, int i);
 /* The lists get one number for each spatial axis. */

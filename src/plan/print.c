@@ -71,6 +71,8 @@ static nilu_status print_step(nilu *nl, const nilu_plan *p, int i, base_buffer *
                                : s->node->op == &rewrite_op_product ? ((const struct rewrite_product_attr *)s->node->attr)->tape
                                                                     : NULL;
     NILU_TRY(base_appendf(nl, b, " %s", s->copy ? "copy" : s->node->op == &rewrite_op_product ? "matmul" : s->node->op->name));
+    if (!s->copy && cpu_rounds(s->node))
+        NILU_TRY(base_appendf(nl, b, "(bf16)"));
     if (tape) {
         NILU_TRY(base_appendf(nl, b, "{"));
         NILU_TRY(rewrite_tape_text(nl, tape, b));

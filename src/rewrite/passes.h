@@ -12,7 +12,7 @@ nilu_status rewrite_simplify(rewrite_job *job);
 nilu_tensor *rewrite_factor_out(nilu_node *n);
 /* The way back computes again what is cheaper to compute than to bring from memory. */
 nilu_status rewrite_recompute(rewrite_job *job);
-/* Products of f32 matrices round their operands to bf16, where that was allowed; sums stay f32. */
+/* Products of f32 matrices and convolutions round their operands to bf16, where that was allowed; sums stay f32. */
 nilu_status rewrite_precision(rewrite_job *job);
 /* A fill that nothing swallowed becomes a constant, so that no step spends time on it. */
 nilu_status rewrite_fold(rewrite_job *job);

@@ -23,12 +23,6 @@ static double rounded(nilu_dtype dtype, double v)
     return dtype == NILU_F32 ? (double)(float)v : dtype == NILU_BOOL ? v != 0 : v;
 }
 
-static double operand(const nilu_call *c, int k, int64_t i, bool bf16)
-{
-    double v = call_get(c, k, i);
-    return bf16 ? (double)base_bf16_to_f32(base_f32_to_bf16((float)v)) : v;
-}
-
 static double product_at(const nilu_call *c, int64_t i)
 {
     const struct rewrite_product_attr *p = c->attr;
@@ -37,8 +31,8 @@ static double product_at(const nilu_call *c, int64_t i)
     int64_t k = x.dim[p->ta ? 0 : 1];
     double sum = 0;
     for (int64_t j = 0; j < k; j++)
-        sum += operand(c, 0, p->ta ? j * x.dim[1] + row : row * k + j, p->bf16) *
-               operand(c, 1, p->tb ? col * w.dim[1] + j : j * w.dim[1] + col, p->bf16);
+        sum += ops_operand(c, 0, p->ta ? j * x.dim[1] + row : row * k + j, p->bf16) *
+               ops_operand(c, 1, p->tb ? col * w.dim[1] + j : j * w.dim[1] + col, p->bf16);
     return (double)(float)sum;
 }
 

@@ -32,26 +32,39 @@ INLINE uint32_t upper_half(float value) /* to nearest even; NaN stays NaN */
     return ((bits & 0x7fffffff) > 0x7f800000 ? bits | 0x400000 : even) & 0xffff0000;
 }
 
-static float rounded(const void *from, nilu_dtype type, int64_t i)
-{
-    uint32_t bits =
-        type == NILU_BF16 ? (uint32_t)((const uint16_t *)from)[i] << 16 : upper_half(((const float *)from)[i]);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static void to_bf16(const float *from, uint16_t *to, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         to[i] = (uint16_t)(upper_half(from[i]) >> 16);
 }
 
+/* Also where it lies. */
+static void round_row(const float *from, float *to, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += LANES) {
+        const vf x = i + LANES <= n ? v_load(from + i) : v_load_n(from + i, n - i);
+        const vi bits = v_bits(x), odd = v_iand(v_sar(bits, 16), v_iset(1)), even = v_iadd(v_iadd(bits, v_iset(0x7fff)), odd);
+        const vf all = v_select(v_nan(x), v_of_bits(v_ior(bits, v_iset(0x400000))), v_of_bits(even));
+        const vf z = v_of_bits(v_iand(v_bits(all), v_iset(-0x10000)));
+        if (i + LANES <= n)
+            v_store(to + i, z);
+        else
+            v_store_n(to + i, z, n - i);
+    }
+}
+
 static void round_rows(int64_t rows, int64_t k, const void *from, nilu_dtype type, int64_t ld, void *to, int64_t to_ld)
 {
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < k; i++)
-            ((float *)to)[r * to_ld + i] = rounded(from, type, r * ld + i);
+    for (int64_t r = 0; r < rows; r++) {
+        float *row = (float *)to + r * to_ld;
+        if (type == NILU_F32)
+            round_row((const float *)from + r * ld, row, k);
+        else
+            for (int64_t i = 0; i < k; i++) {
+                const uint32_t bits = (uint32_t)((const uint16_t *)from)[r * ld + i] << 16;
+                memcpy(row + i, &bits, sizeof bits);
+            }
+    }
 }
 
 /* Rows are adjacent, and stay so. */
