@@ -77,6 +77,8 @@ const rows_large rows_large_table[] = {
     {"conv", {"one small picture, shared by threads", "1x30x7x7 300x30x3x3", .attr = "padding=1"}},
     {"conv", {"rounded: a tile of several samples, channels in turn", "7x81x5x6 100x81x3x3", .attr = "padding=1 bf16=1"}},
     {"conv", {"rounded: copies of some channels at a time", "3x71x15x17 20x71x3x3", .attr = "padding=1 bf16=1"}},
+    {"conv", {"rounded: Winograd, groups of several pictures", "33x24x7x7 40x24x3x3", .attr = "padding=1 bf16=1"}},
+    {"conv_transpose", {"rounded: Winograd, groups of several pictures", "33x24x7x7 24x40x3x3", .attr = "padding=1 bf16=1"}},
     {"conv_transpose", {"rounded: copies of some filters at a time", "3x71x16x15 71x17x3x3", .attr = "stride=2 padding=1 size=31,30 bf16=1"}},
     {"conv_transpose", {"many channels: a tile of several samples, filters in turn", "7x80x5x6 80x100x3x3", .attr = "padding=1"}},
     {"conv_transpose", {"few channels: copies of some filters at a time", "3x70x15x17 70x20x3x3", .attr = "padding=1"}},
