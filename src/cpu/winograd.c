@@ -25,13 +25,16 @@ enum { TILE = 4, SIDE = 6, POSITIONS = SIDE * SIDE, KERNEL = 3, AREA = 9 };
 #define LEAST 16               /* channels, and filters */
 #define LEAST_TILES 64
 #define MOST_WEIGHTS (16 << 20) /* numbers of U: they stay from step to step */
-#define GROUP 12               /* tiles of a group, about: each reads all of U */
+#define GROUP 48               /* tiles of a group, about: each reads all of U */
+#define SMALL_GROUP 12         /* where U is so small that all that a group needs fits half of a cache of the second level */
+#define SMALL 1536             /* weights, of nine numbers each */
+#define WEIGHT_GROUP 24        /* conv_weight: each reads and writes a part's sums */
 #define GROUPS 8               /* for that many threads, if each has FEW tiles */
 #define FEW 12
 #define MOST_PARTS 16          /* of the sum over tiles */
 #define PART_TILES 384         /* of a part, at least: its sums, more than a cache holds, are written and read once more */
 #define PARTS_BYTES (16 << 20) /* that parts may take, if there are several */
-#define CHUNK 128              /* filters whose sums are made together */
+#define CHUNK 16384            /* weights whose sums are made together */
 
 typedef struct winograd {
     const cpu_gemm_table *gemm;
@@ -200,8 +203,8 @@ CPU_COLD static winograd *start(nilu *nl, const nilu_node *n, const cpu_isa *isa
     v->down = cpu_ceil_div(v->out[0], TILE);
     v->across = cpu_ceil_div(v->out[1], TILE);
     v->strips = v->samples * v->down;
-    const int64_t share = v->strips * v->across / GROUPS;
-    v->some = cpu_ceil_div(share < FEW ? FEW : cpu_least(share, GROUP), v->across);
+    const int64_t share = v->strips * v->across / GROUPS, group = v->channels * v->filters > SMALL ? GROUP : SMALL_GROUP;
+    v->some = cpu_ceil_div(share < FEW ? FEW : cpu_least(share, group), v->across);
     v->strip = 1; /* vectors of a block: 32 columns at most */
     for (int strip = 2; strip <= 4; strip *= 2)
         if (v->gemm->most[strip] && strip * v->gemm->lanes[CPU_F32] <= 2 * LANES)
@@ -329,9 +332,9 @@ CPU_COLD static nilu_status prepare_weight(nilu *nl, const nilu_node *n, const c
     v->parts = cpu_least(MOST_PARTS, PARTS_BYTES / (v->all * (int64_t)sizeof(float)) + 1);
     v->parts = cpu_least(v->parts, cpu_ceil_div(v->strips * v->across, PART_TILES));
     v->parts = cpu_least(v->parts, v->strips);
-    v->chunks = cpu_ceil_div(v->filters, CHUNK);
+    v->chunks = cpu_ceil_div(v->filters, cpu_round_up(CHUNK / cpu_least(v->channels, CHUNK), LANES));
     v->chunk = cpu_round_up(cpu_ceil_div(v->filters, v->chunks), LANES);
-    v->some = cpu_least(v->some, cpu_ceil_div(v->strips, v->parts));
+    v->some = cpu_least(cpu_ceil_div(WEIGHT_GROUP, v->across), cpu_ceil_div(v->strips, v->parts));
     job->tiles[0] = v->parts * v->chunks;
     job->tiles[1] = cpu_ceil_div(v->filters, LANES) * cpu_ceil_div(v->channels, LANES);
     job->scratch = (size_t)(v->parts * v->all) * sizeof(float);
