@@ -60,11 +60,11 @@ static nilu_train_options options_of(const struct train *t)
     o.optimizer.ema = t->ema;
     o.label_smoothing = t->smoothing;
     o.optimizer.accumulate = is_set(t->accumulate) ? (int)t->accumulate : 0;
-    o.scheduled = t->schedule || is_set(t->warmup);
+    o.scheduled = t->schedule;
     if (t->schedule)
         o.optimizer.schedule.kind = (nilu_schedule_kind)named(nilu_schedule_name, t->schedule);
     if (is_set(t->warmup))
-        o.optimizer.schedule.warmup = t->warmup;
+        o.optimizer.schedule.warmup = t->warmup || t->schedule ? t->warmup : -1;
     o.bf16 = t->precision && strcmp(t->precision, "bf16") == 0;
     o.augment = t->augment;
     o.out = t->out;

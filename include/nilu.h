@@ -819,8 +819,8 @@ typedef struct nilu_train_options {
                                           mse */
     nilu_optimizer_options optimizer;  /* unset fields: the model's wish, else the optimizer's default; where nobody names
                                           one, adamw with lr 2e-3 and a decay by the number of samples */
-    bool scheduled;                    /* optimizer.schedule is meant; false: the model's wish, else one that suits; a
-                                          `total` of 0 is the number of updates of the run */
+    bool scheduled;                    /* optimizer.schedule is meant; false: the model's wish, else one that suits, but for
+                                          a warm-up other than 0 (-1: none); a `total` of 0 is the number of updates */
     int64_t epochs, batch;             /* 0: the model's wish, else by the size of the data */
     int64_t steps;                     /* end after this many steps, whatever the epochs; 0: no such limit */
     int64_t patience;                  /* epochs without a new lowest validation loss before stopping early; 0: by the

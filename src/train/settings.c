@@ -178,8 +178,13 @@ nilu_status train_resolve(nilu *nl, const nilu_model *model, const nilu_data *da
     if (!o.optimizer.name)
         suit_optimizer(&o.optimizer, n);
     nilu_schedule *s = &o.optimizer.schedule;
-    if (!o.scheduled)
-        *s = wish->scheduled ? wish->optimizer.schedule : schedule_for();
+    const int64_t warmup = s->warmup; /* alone it takes nothing from what the model wishes for afterwards */
+    if (!o.scheduled && wish->scheduled)
+        *s = wish->optimizer.schedule;
+    else if (!o.scheduled && !warmup)
+        *s = schedule_for();
+    if (!o.scheduled && warmup)
+        s->warmup = warmup > 0 ? warmup : 0;
     int64_t updates = train_steps(d, &o) / (o.optimizer.accumulate > 1 ? o.optimizer.accumulate : 1);
     if (!s->total)
         s->total = updates > s->warmup ? updates : s->warmup + 1;
