@@ -314,12 +314,13 @@ static void occlusion_is_measured(void **state)
     nilu_free(nl);
 }
 
+static const char maps[] = "input: [2, 6, 5]\nlayers:\n- conv 3 3 relu padding=same name=c1\n- pool max 2 stride=1 name=p1\n"
+                           "- conv 4 2 name=c2\n- batchnorm name=n2\n- relu name=r2\n- pool avg global\n- dense 3 name=fc\n";
+
 /* On maps, by what the methods say of themselves: the channel that alone is read, and slopes known by differences. */
 static void pictures_are_looked_at(void **state)
 {
     (void)state;
-    static const char maps[] = "input: [2, 6, 5]\nlayers:\n- conv 3 3 relu padding=same name=c1\n- pool max 2 stride=1 name=p1\n"
-                               "- conv 4 2 name=c2\n- batchnorm name=n2\n- relu name=r2\n- pool avg global\n- dense 3 name=fc\n";
     nilu *nl = support_context(1, NULL);
     nilu_model *model;
     nilu_plan *plan;
@@ -428,6 +429,33 @@ static nilu_status ask_all(nilu *nl, void *user)
     return status;
 }
 
+/* Of maps, by the ways that they alone have; who could not be asked can be asked again. */
+static nilu_status ask_maps(nilu *nl, void *user)
+{
+    nilu_model *model = NULL;
+    nilu_attributor *a = NULL;
+    float x[60] = {1, 2, 3};
+    double part[60];
+    nilu_attribute_options o = NILU_ATTRIBUTE_DEFAULT;
+    o.copies = 2;
+    o.height = 6;
+    o.width = 5;
+    o.channels = 2;
+    o.planes = true;
+    nilu_status status = nilu_model_from_text(nl, maps, "test", &model);
+    if (status == NILU_OK)
+        status = nilu_attributor_new(nl, model, user, 60, 3, &o, &a);
+    static const nilu_method ways[] = {NILU_LRP, NILU_SMOOTH, NILU_GRAD_CAM};
+    for (size_t i = 0; i < COUNT(ways) && status == NILU_OK; i++) {
+        status = nilu_attribute(a, ways[i], x, 0, 1, part, NULL);
+        if (status == NILU_E_NO_MEMORY)
+            assert_ok(nl, nilu_attribute(a, ways[i], x, 0, 1, part, NULL));
+    }
+    nilu_attributor_free(a);
+    nilu_model_free(model);
+    return status;
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -435,6 +463,18 @@ static void every_allocation_may_fail(void **state)
     net n = make(nl, "layers:\n- 9 relu\n");
     support_fail_each(1, ask_all, n.store);
     nilu_store_free(n.store);
+    nilu_model_free(n.model);
+    nilu_store *store = nilu_store_new(nl);
+    nilu_graph *g = nilu_graph_new(nl);
+    nilu_plan *plan;
+    nilu_tensor *y;
+    assert_ok(nl, nilu_model_from_text(nl, maps, "test", &n.model));
+    assert_ok(nl, nilu_model_build(n.model, nilu_input(g, "x", NILU_F32, NILU_SHAPE(1, 2, 6, 5)), 3, false, &y));
+    assert_ok(nl, nilu_compile(g, store, 1, &y, NULL, &plan));
+    nilu_plan_free(plan);
+    nilu_graph_free(g);
+    support_fail_each(1, ask_maps, store);
+    nilu_store_free(store);
     nilu_model_free(n.model);
     nilu_free(nl);
 }

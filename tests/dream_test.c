@@ -207,9 +207,67 @@ static void a_verdict_turns_by_little(void **state)
     nilu_free(nl);
 }
 
+/* ---- memory that runs out */
+
+static unsigned char dreamt[20 * 20];
+
+/* A dream that failed can be asked again, and has learnt nothing from it. */
+static nilu_status dream_once(nilu *nl, void *user)
+{
+    nilu_dream_options o = NILU_DREAM_DEFAULT;
+    nilu_dream *d = NULL;
+    nilu_dream_result r;
+    o.layer = "conv1";
+    o.steps = 1;
+    o.octaves = 1;
+    nilu_status status = nilu_dream_open(nl, user, &o, &d);
+    if (status != NILU_OK)
+        return status;
+    status = nilu_dream_of(d, 0, NULL, NULL, 20, 20, &r);
+    if (status == NILU_E_NO_MEMORY) {
+        assert_null(r.pixels);
+        assert_ok(nl, nilu_dream_of(d, 0, NULL, NULL, 20, 20, &r));
+        assert_memory_equal(r.pixels, dreamt, sizeof dreamt);
+    } else if (status == NILU_OK) {
+        memcpy(dreamt, r.pixels, sizeof dreamt);
+    }
+    nilu_dream_free(d);
+    return status;
+}
+
+static unsigned char shown[28 * 28];
+static int turned_to;
+
+static nilu_status acquit_once(nilu *nl, void *user)
+{
+    nilu_acquittal a;
+    nilu_status status = nilu_acquit(nl, user, shown, turned_to, &a);
+    if (status != NILU_OK)
+        assert_null(a.pixels);
+    nilu_acquittal_free(nl, &a);
+    return status;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    support_memory m = {0};
+    nilu *nl = support_context(1, &m);
+    nilu_inquiry *q = inquire(nl);
+    assert_ok(nl, dream_once(nl, q));
+    support_fail_within(nl, &m, dream_once, q);
+    assert_ok(nl, nilu_data_picture(nilu_inquiry_about(q)->data, NILU_TEST, 0, shown));
+    turned_to = (said(nl, q, shown) + 3) % 10;
+    support_fail_within(nl, &m, acquit_once, q);
+    nilu_inquiry_free(q);
+    nilu_free(nl);
+    assert_int_equal(m.alive, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_byte_becomes_the_feature_of_the_data), cmocka_unit_test(what_is_climbed_rises),
-                                       cmocka_unit_test(bytes_depend_on_the_seed_alone), cmocka_unit_test(a_verdict_turns_by_little)};
+                                       cmocka_unit_test(bytes_depend_on_the_seed_alone), cmocka_unit_test(a_verdict_turns_by_little),
+                                       cmocka_unit_test(every_allocation_may_fail)};
     return cmocka_run_group_tests(tests, train_run, remove_run);
 }

@@ -3,6 +3,8 @@
 
 #include "train/train.h"
 
+#include <unistd.h>
+
 typedef struct seen {
     int n;
     char code[24][32];
@@ -147,8 +149,67 @@ static void examined(void **state)
     support_remove();
 }
 
+/* ---- memory that runs out */
+
+static const char *fork_to;
+
+static nilu_status examine_once(nilu *nl, void *user)
+{
+    nilu_health h;
+    nilu_remedy r = {0};
+    nilu_remedy_options o = NILU_REMEDY_DEFAULT;
+    char line[300];
+    o.out = fork_to;
+    o.steps = 1;
+    nilu_status status = nilu_health_of(nl, user, NULL, &h);
+    if (status != NILU_OK) {
+        assert_null(h.alarm);
+        return status;
+    }
+    status = nilu_health_remedy(nl, user, &h, &o, &r);
+    nilu_text_free(nl, r.run);
+    nilu_health_free(nl, &h);
+    snprintf(line, sizeof line, "rm -rf %s", o.out);
+    if (access(o.out, F_OK) == 0)
+        assert_int_equal(system(line), 0);
+    return status;
+}
+
+/* Whatever is not to be had, the run is as it was; the failure is told. */
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    support_memory m = {0};
+    nilu *nl = support_context(1, &m);
+    support_folder();
+    const char *set = support_set("ill", 40, 4, 2), *folder = support_at("ill");
+    fork_to = support_at("fork");
+    nilu_data_options opened = NILU_DATA_DEFAULT;
+    nilu_train_options o = NILU_TRAIN_DEFAULT;
+    nilu_data *data = NULL;
+    nilu_model *model = NULL;
+    assert_ok(nl, nilu_data_open(nl, set, &opened, &data));
+    assert_ok(nl, nilu_model_chain(nl, "3 relu", &model));
+    o.out = folder;
+    o.where = set;
+    o.opened = &opened;
+    o.optimizer.name = "sgd";
+    o.optimizer.lr = 1e12;
+    o.batch = 16;
+    o.epochs = 2;
+    nilu_status status = nilu_train(nl, model, data, &o, NULL);
+    assert_true(status == NILU_OK || status == NILU_E_NOT_FINITE);
+    nilu_model_free(model);
+    nilu_data_free(data);
+    assert_ok(nl, examine_once(nl, (void *)folder));
+    support_fail_within(nl, &m, examine_once, (void *)folder);
+    nilu_free(nl);
+    assert_int_equal(m.alive, 0);
+    support_remove();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_its_own), cmocka_unit_test(examined)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_its_own), cmocka_unit_test(examined), cmocka_unit_test(every_allocation_may_fail)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -315,12 +315,85 @@ static void a_damaged_index_is_made_anew(void **state)
     nilu_free(nl);
 }
 
+/* ---- memory that runs out */
+
+static nilu_teacher taught[3];
+
+/* An index is made, or is not there; who could not be asked can be asked again. */
+static nilu_status ask_once(nilu *nl, void *user)
+{
+    nilu_samples *s = NULL;
+    nilu_samples_options o = NILU_SAMPLES_DEFAULT;
+    nilu_teacher out[3];
+    float x[6] = {1, 2, 3, 4, 5, 6};
+    int32_t label = 1;
+    int n;
+    char index[64];
+    snprintf(index, sizeof index, "%s/failing.index", folder);
+    o.index = index;
+    remove(index);
+    nilu_status status = nilu_samples_open(nl, user, &o, &s);
+    assert_int_equal(access(index, F_OK), status == NILU_OK ? 0 : -1);
+    if (status != NILU_OK)
+        return status;
+    status = nilu_samples_ask(s, NILU_KIN_DIRECTION, 1, x, &label, NULL, NULL, 3, out, &n);
+    if (status == NILU_E_NO_MEMORY) {
+        assert_ok(nl, nilu_samples_ask(s, NILU_KIN_DIRECTION, 1, x, &label, NULL, NULL, 3, out, &n));
+        assert_memory_equal(out, taught, sizeof out);
+    } else if (status == NILU_OK) {
+        memcpy(taught, out, sizeof out);
+        status = nilu_samples_ask(s, NILU_KIN_TRACIN, 1, x, &label, NULL, NULL, 3, out, &n);
+        if (status == NILU_OK)
+            status = nilu_samples_suspects(s, 3, out, &n);
+    }
+    nilu_samples_free(s);
+    return status;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    support_memory m = {0};
+    nilu *nl = support_context(1, &m);
+    nilu_data_options d = NILU_DATA_DEFAULT;
+    nilu_inquiry_options o = NILU_INQUIRY_DEFAULT;
+    nilu_train_options t = NILU_TRAIN_DEFAULT;
+    nilu_inquiry *q;
+    nilu_data *data;
+    nilu_model *model;
+    char run[64], table[64];
+    snprintf(run, sizeof run, "%s/small", folder);
+    snprintf(table, sizeof table, "%s/t.csv", folder);
+    FILE *f = fopen(table, "w");
+    for (int i = 0; i < 40; i++)
+        fprintf(f, "%d,%d,%d,%d,%d,%d,%c\n", i * 7 % 11, i * 3 % 5, i * i % 13, i % 3, i * 5 % 7, i % 2, "ab"[i * 7 % 11 > 5]);
+    fclose(f);
+    assert_ok(nl, nilu_data_open(nl, table, &d, &data));
+    assert_ok(nl, nilu_model_chain(nl, "5 relu", &model));
+    t.out = run;
+    t.where = table;
+    t.opened = &d;
+    t.epochs = 2;
+    t.snapshots = 2;
+    assert_ok(nl, nilu_train(nl, model, data, &t, NULL));
+    nilu_model_free(model);
+    nilu_data_free(data);
+    o.opened = &d;
+    assert_ok(nl, nilu_inquiry_open(nl, run, &o, &q));
+    assert_int_equal(nilu_inquiry_about(q)->set->features, 6);
+    assert_ok(nl, ask_once(nl, q));
+    support_fail_within(nl, &m, ask_once, q);
+    nilu_inquiry_free(q);
+    nilu_free(nl);
+    assert_int_equal(m.alive, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(norms_are_those_of_single_samples),  cmocka_unit_test(norms_change_no_step),
         cmocka_unit_test(norms_refuse_what_they_do_not_know), cmocka_unit_test(the_index_finds_what_a_walk_finds),
-        cmocka_unit_test(a_damaged_index_is_made_anew),
+        cmocka_unit_test(a_damaged_index_is_made_anew),       cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("samples", tests, train, clean);
 }

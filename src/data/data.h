@@ -32,6 +32,8 @@ typedef struct data_file {
     uint64_t size;    /* unpacked */
     uint64_t begin;   /* of a member of an archive: where it begins behind `fd` */
 } data_file;
+/* What may come of packed bytes: real pictures and tables shrink to a fifth or a twentieth, and a bomb is made to shrink further. */
+enum { DATA_USUAL_RATIO = 100, DATA_USUAL_BESIDE = 32 << 20 };
 /* Opens a regular file. A gzip file is unpacked into memory, at most `limit` bytes of it. */
 nilu_status data_file_open(nilu *nl, const char *path, size_t limit, data_file *f);
 /* The same for n <= DATA_FILES of them, unpacked at once where the context has threads; a NULL path is none. */

@@ -15,8 +15,6 @@
 enum { CHUNK = 1 << 17, ZLIB_ROOM = 1 << 17, GZIP_SMALLEST = 18 };
 /* Deflate cannot do better than 1032 : 1 (a match of 258 bytes in two bits), so a larger claim is a lie. */
 enum { DEFLATE_RATIO = 1032 };
-/* What may come of a file: real pictures and tables shrink to a fifth or a twentieth, and a bomb is made to shrink further. */
-enum { USUAL_RATIO = 100, USUAL_BESIDE = 32 << 20 };
 
 /* Bytes at `offset` of a descriptor: how many were there, -1: failed (errno). */
 static ssize_t read_at(int fd, uint64_t offset, void *out, size_t n)
@@ -147,7 +145,7 @@ static nilu_status prepare(nilu *nl, data_file *f, uint64_t packed, size_t limit
     uint64_t guess = (uint64_t)tail[0] | (uint64_t)tail[1] << 8 | (uint64_t)tail[2] << 16 | (uint64_t)tail[3] << 24;
     if (guess / DEFLATE_RATIO > packed)
         guess = packed * 4;
-    if (!base_mul((size_t)packed, USUAL_RATIO, &u->usual) || !base_add(u->usual, USUAL_BESIDE, &u->usual))
+    if (!base_mul((size_t)packed, DATA_USUAL_RATIO, &u->usual) || !base_add(u->usual, DATA_USUAL_BESIDE, &u->usual))
         u->usual = SIZE_MAX;
     limit = limit > u->usual ? u->usual : limit;
     u->cap = guess > limit ? limit : (size_t)guess;
@@ -169,7 +167,7 @@ static nilu_status more_room(nilu *nl, size_t limit, unpacker *u)
         return base_fail(
             nl, NILU_E_UNSUPPORTED,
             N_("%s: unpacks to more than %d times its length and %d MB; if that is as it should be, unpack it with gunzip"),
-            u->file->path, USUAL_RATIO, USUAL_BESIDE >> 20);
+            u->file->path, DATA_USUAL_RATIO, DATA_USUAL_BESIDE >> 20);
     limit = limit > u->usual ? u->usual : limit;
     size_t cap = u->cap > limit / 2 ? limit : u->cap * 2;
     char *larger = base_realloc(nl, u->file->bytes, cap);

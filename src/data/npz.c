@@ -299,6 +299,9 @@ nilu_status data_npz_member(nilu_npz *z, int i, const char *path, size_t limit, 
     if (m->bytes > limit)
         return base_fail(z->nl, NILU_E_UNSUPPORTED, N_("%s: unpacks to more than the %zu bytes that samples may take in memory; save it "
                                                        "with numpy.savez, then it is read from the file as needed"), path, limit);
+    if (m->packed && m->bytes > DATA_USUAL_BESIDE && (m->bytes - DATA_USUAL_BESIDE) / DATA_USUAL_RATIO > m->stored)
+        return base_fail(z->nl, NILU_E_UNSUPPORTED, N_("%s: unpacks to more than %d times its length and %d MB; if that is as it should be, "
+                                                       "save it with numpy.savez"), path, DATA_USUAL_RATIO, DATA_USUAL_BESIDE >> 20);
     f->bytes = base_alloc(z->nl, (size_t)m->bytes + 1);
     nilu_status status = f->bytes ? NILU_OK : NILU_E_NO_MEMORY;
     if (status == NILU_OK && m->packed)

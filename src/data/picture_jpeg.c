@@ -11,7 +11,7 @@
 
 #include <jerror.h>
 
-enum { SCANS = 500 }; /* of a progressive file: more are a way to take time */
+enum { SCANS = 32 }; /* of a progressive file: programs write ten to twenty, and more are a way to take time */
 
 typedef struct guard {
     struct jpeg_error_mgr errors;

@@ -44,6 +44,7 @@ static bool start(picture_decoder *d, guard *g, png_structp *png, png_infop *inf
     }
     png_set_read_fn(*png, g, take);
     png_set_user_limits(*png, PICTURE_SIDE, PICTURE_SIDE);
+    png_set_chunk_cache_max(*png, 1); /* texts are passed over: thousands may each unpack to eight megabytes */
     return true;
 }
 

@@ -114,6 +114,14 @@ static nilu_status compile(nilu_attributor *a, nilu_graph *g, nilu_tensor *y, wa
     return nilu_feed(w->plan, "direction", w->direction, (size_t)a->outputs * real);
 }
 
+static void drop(nilu *nl, walk *w)
+{
+    nilu_plan_free(w->plan);
+    base_free(nl, w->x);
+    base_free(nl, w->direction);
+    *w = (walk){0};
+}
+
 static nilu_status prepare(nilu_attributor *a, bool lrp, walk *w)
 {
     nilu_graph *g = NULL, *changed = NULL;
@@ -138,6 +146,8 @@ static nilu_status prepare(nilu_attributor *a, bool lrp, walk *w)
     base_free(a->nl, site);
     nilu_graph_free(changed);
     nilu_graph_free(g);
+    if (status != NILU_OK)
+        drop(a->nl, w); /* or it would be taken for whole when it is asked for again */
     return status;
 }
 
@@ -175,13 +185,6 @@ nilu_status nilu_attributor_new(nilu *nl, const nilu_model *model, const nilu_st
     else
         nilu_attributor_free(a);
     return status;
-}
-
-static void drop(nilu *nl, walk *w)
-{
-    nilu_plan_free(w->plan);
-    base_free(nl, w->x);
-    base_free(nl, w->direction);
 }
 
 void nilu_attributor_free(nilu_attributor *a)

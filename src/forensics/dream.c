@@ -114,7 +114,8 @@ static nilu_status build(const nilu_dream *d, nilu_graph *g, const sized *z, nil
         rolled = nilu_resize(rolled, NILU_SIZES(h, w), NILU_LINEAR);
     NILU_TRY(nilu_graph_status(g));
     NILU_TRY(nn_at_size(d->model, l->height, l->width, h, w, &own));
-    nilu_status status = nilu_model_build(own, forensics_lens_node(l, own, rolled), d->outputs, false, &y);
+    nilu_tensor *seen = forensics_lens_node(l, own, rolled); /* NULL is of no graph, which alone knows why */
+    nilu_status status = seen ? nilu_model_build(own, seen, d->outputs, false, &y) : nilu_graph_status(g);
     if (status == NILU_OK) {
         given = d->layer ? forensics_layer(g, d->layer, &sums) : (sums = y);
         if (!given)
@@ -160,6 +161,14 @@ static nilu_status compile(nilu_dream *d, nilu_graph *g, sized *z)
     return nilu_feed(z->climb, "rate", &d->rate, sizeof d->rate);
 }
 
+static void drop_last(nilu_dream *d)
+{
+    sized *z = &d->size[--d->sizes];
+    nilu_plan_free(z->climb);
+    nilu_plan_free(z->look);
+    base_free(d->nl, z->row);
+}
+
 /* The plans of a size: made once. */
 static nilu_status plan_for(nilu_dream *d, int height, int width, sized **out)
 {
@@ -176,6 +185,8 @@ static nilu_status plan_for(nilu_dream *d, int height, int width, sized **out)
     z->column = z->row ? z->row + height : NULL;
     nilu_status status = g ? compile(d, g, z) : NILU_E_NO_MEMORY;
     nilu_graph_free(g);
+    if (status != NILU_OK)
+        drop_last(d);
     *out = z;
     return status;
 }
@@ -190,6 +201,7 @@ static nilu_status try_size(nilu_dream *d)
     d->any_size = true;
     nilu_status status = g ? build(d, g, &z, &picture, &goal) : NILU_E_NO_MEMORY;
     int n = status == NILU_OK ? nilu_params_of(goal, (int)COUNT(param), param) : 0;
+    status = status == NILU_OK ? nilu_graph_status(g) : status;
     for (int i = 0; i < n && i < (int)COUNT(param); i++) {
         const nilu_value *v = nilu_store_find(d->store, nilu_tensor_name(param[i]));
         d->any_size = d->any_size && v && base_same_shape(v->shape, nilu_tensor_shape(param[i]));
@@ -247,11 +259,8 @@ void nilu_dream_free(nilu_dream *d)
 {
     if (!d)
         return;
-    for (int i = 0; i < d->sizes; i++) {
-        nilu_plan_free(d->size[i].climb);
-        nilu_plan_free(d->size[i].look);
-        base_free(d->nl, d->size[i].row);
-    }
+    while (d->sizes)
+        drop_last(d);
     nilu_store_free(d->store);
     base_free(d->nl, d->layer);
     base_free(d->nl, d->direction);

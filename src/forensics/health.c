@@ -169,6 +169,7 @@ static nilu_status examine(taking *t, const nilu_run *run, const nilu_health_opt
     if (status == NILU_OK)
         train_survey_alarms(nilu_data_about(data), &s, add, t);
     nilu_status has = status == NILU_OK ? nilu_run_store(run, NILU_MODEL, &store) : status;
+    status = has == NILU_E_NO_MEMORY ? has : status;
     if (status == NILU_OK && has == NILU_OK)
         status = look(t, run, data, store);
     if (status == NILU_OK && has == NILU_OK)

@@ -132,9 +132,10 @@ static nilu_status judge_old(nilu *nl, const nilu_run *run, nilu_data *data, nil
     nilu_evaluation e = {0};
     r->part = d->count[NILU_TEST] ? NILU_TEST : d->count[NILU_VALIDATION] ? NILU_VALIDATION : NILU_TRAIN;
     r->before = (nilu_scores){.task = i->task, .loss = INFINITY, .accuracy = NAN, .rmse = NAN, .mae = NAN, .r2 = NAN};
-    if (i->ending == NILU_DIVERGED || nilu_run_store(run, NILU_MODEL, &store) != NILU_OK)
-        return NILU_OK;
-    nilu_status status = nilu_predictor_new(nl, nilu_run_model(run), store, data, i->options.loss, &p);
+    nilu_status status = i->ending == NILU_DIVERGED ? NILU_E_NOT_FINITE : nilu_run_store(run, NILU_MODEL, &store);
+    if (status != NILU_OK) /* there is nothing to be judged */
+        return status == NILU_E_NO_MEMORY ? status : NILU_OK;
+    status = nilu_predictor_new(nl, nilu_run_model(run), store, data, i->options.loss, &p);
     if (status == NILU_OK)
         status = nilu_evaluate(p, r->part, &e);
     if (status == NILU_OK)

@@ -12,6 +12,9 @@
 enum { HEAD = 16 };
 static size_t alive, most;
 static bool refusing;
+/* Processor time that an input may take; the fuzzer's own limit looks at the clock on the wall, and is for those that never end. */
+#define SECONDS 10
+static clock_t begun;
 
 static void *resize(void *user, void *old, size_t size)
 {
@@ -61,6 +64,7 @@ nilu *fuzz_context(size_t size, size_t constant)
     o.alloc.resize = resize;
     o.isa = "portable";
     look_at_clock();
+    begun = clock();
     alive = 0;
     refusing = false;
     most = 2 * size + constant;
@@ -79,6 +83,10 @@ void fuzz_refuse(size_t constant)
 void fuzz_end(nilu *nl)
 {
     nilu_free(nl);
+    if (clock() - begun > SECONDS * (clock_t)CLOCKS_PER_SEC) {
+        fprintf(stderr, "fuzz: it took %.0f seconds of CPU time\n", (double)(clock() - begun) / CLOCKS_PER_SEC);
+        abort();
+    }
     if (alive) {
         fprintf(stderr, "fuzz: %zu bytes were not freed\n", alive);
         abort();

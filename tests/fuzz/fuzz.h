@@ -2,7 +2,7 @@
  *
  * A target hands the fuzzer's bytes to one reader in the way in which a user's file would come. Besides what the sanitizers
  * see, a target fails if a reader asks for more memory than twice its file and a constant, if it fails without a sentence,
- * or with one that is no valid UTF-8. */
+ * or with one that is no valid UTF-8, or if it takes more than ten seconds. */
 #ifndef FUZZ_H
 #define FUZZ_H
 
@@ -16,7 +16,7 @@
 nilu *fuzz_context(size_t size, size_t constant);
 /* From here on such allocations fail instead, since they are not for the file but for what it asks to be computed. */
 void fuzz_refuse(size_t constant);
-/* Frees it; stops the program if anything that was made with it is still alive. */
+/* Frees it; stops the program if anything that was made with it is still alive, or if it took too long. */
 void fuzz_end(nilu *nl);
 /* Writes a file into the target's own folder, and returns its path; the last eight stay valid. */
 const char *fuzz_file(const char *name, const void *bytes, size_t n);

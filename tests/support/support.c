@@ -51,3 +51,22 @@ void support_fail_each(int threads, nilu_status (*body)(nilu *nl, void *user), v
             fail_msg("allocation %ld failed, and nobody noticed", n);
     }
 }
+
+void support_fail_within(nilu *nl, support_memory *m, nilu_status (*body)(nilu *nl, void *user), void *user)
+{
+    const long alive = m->alive;
+    for (long n = 1;; n += n < 1000 ? 1 : 7) {
+        m->fail_at = m->made + n;
+        nilu_status status = body(nl, user);
+        bool met = m->made >= m->fail_at;
+        m->fail_at = 0;
+        if (status != NILU_OK && status != NILU_E_NO_MEMORY)
+            fail_msg("allocation %ld failed, and the report was: %s", n, nilu_errmsg(nl));
+        if (m->alive != alive)
+            fail_msg("allocation %ld failed, and %ld blocks leaked", n, m->alive - alive);
+        if (met && status == NILU_OK)
+            fail_msg("allocation %ld failed, and nobody noticed", n);
+        if (!met)
+            return;
+    }
+}

@@ -24,6 +24,8 @@ nilu *support_context(int threads, support_memory *m);
 /* Calls body(nl, user) with the 1st, 2nd, … allocation failing until it gets through; fails if anything leaks, or if a
  * failure is reported as anything but NILU_E_NO_MEMORY. */
 void support_fail_each(int threads, nilu_status (*body)(nilu *nl, void *user), void *user);
+/* The same in a context of `m` in which other things are open: each failure leaves what is alive as it was. */
+void support_fail_within(nilu *nl, support_memory *m, nilu_status (*body)(nilu *nl, void *user), void *user);
 
 #define assert_ok(nl, expr)                                                                                            \
     do {                                                                                                               \
