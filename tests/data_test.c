@@ -374,6 +374,21 @@ static void wrong_places_and_options(void **state)
     support_refused(nl, "/tmp", &o, NILU_E_USAGE, "the classes of pictures are the names of their folders");
 }
 
+/* The first row has as many cells as it has, whatever stands above it. */
+static void blank_lines_come_first(void **state)
+{
+    nilu *nl = *state;
+    static const char *const begin[] = {"\n", "\r\n\r\n", " \n\t\n", "\xef\xbb\xbf\n"};
+    for (size_t i = 0; i < COUNT(begin); i++) {
+        char text[200];
+        snprintf(text, sizeof text, "%sa,b,c,kind\n1,2,3,x\n4,5,6,y\n7,8,9,x\n1,5,9,y\n", begin[i]);
+        nilu_data *d = support_opened(nl, files_text("blank.csv", text), NULL);
+        assert_int_equal(nilu_data_about(d)->features, 3);
+        assert_string_equal(nilu_data_about(d)->target, "kind");
+        nilu_data_free(d);
+    }
+}
+
 /* ---- parts */
 
 static void parts_are_disjoint_and_stratified(void **state)
@@ -1205,6 +1220,7 @@ int main(void)
                                        cmocka_unit_test(rows_without_target_are_not_used),
                                        cmocka_unit_test(hostile_tables),
                                        cmocka_unit_test(wrong_places_and_options),
+                                       cmocka_unit_test(blank_lines_come_first),
                                        cmocka_unit_test(parts_are_disjoint_and_stratified),
                                        cmocka_unit_test(classes_are_split_each_on_its_own),
                                        cmocka_unit_test(order_is_a_permutation),

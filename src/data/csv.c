@@ -193,6 +193,7 @@ static nilu_status first_record(data_csv *c, const char *at, size_t n)
         return base_fail(c->nl, NILU_E_UNSUPPORTED,
                          N_("%s: its first row has %zu cells; at most %d columns are possible"), c->file->path, cells,
                          CELL_LIMIT);
+    base_free(c->nl, c->record.cell); /* of a blank line that stood before */
     c->record.cell = base_calloc(c->nl, cells, sizeof(data_cell));
     c->record.cap = (int)cells;
     return c->record.cell ? NILU_OK : NILU_E_NO_MEMORY;
@@ -219,7 +220,7 @@ nilu_status data_csv_next(data_csv *c, bool *more)
         for (size_t i = 0; i < length; i++)
             r->lines += at[i] == '\n';
         c->lines += r->lines;
-        if (!r->cell)
+        if (!c->expected)
             NILU_TRY(first_record(c, at, length));
         data_csv_split(at, length, c->delimiter, r);
         if (r->fault != CSV_OK)

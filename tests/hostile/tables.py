@@ -15,6 +15,7 @@ GOOD = "a,b,kind\n" + LINES
 table("nothing", "", "t.csv: is empty")
 table("a byte order mark and nothing", b"\xef\xbb\xbf", "t.csv: ")
 table("blank lines alone", "\n\r\n\n \n", "t.csv: ")
+table("a blank line, and then more cells than one", b"\nK\xfd,\xcb+", "t.csv: ")
 table("a header alone", "a,b,kind\n", "t.csv: has no rows")
 table("a single cell", "x", "t.csv: ")
 table("a single column", "\n".join("12345") + "\n", "has one column")
