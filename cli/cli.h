@@ -209,7 +209,7 @@ const char *cli_alarm_level(nilu_alarm_level level);
 
 /* ---- rows that commands share which open data or take a model: opening.c */
 typedef struct cli_reading {
-    const char *target, *task, *missing, *ignore, *keep, *header, *delimiter, *size, *colour;
+    const char *target, *task, *missing, *ignore, *keep, *header, *delimiter, *size, *colour, *scale;
     double validation, test;
 } cli_reading;
 const char *cli_task_name(int i);
@@ -240,7 +240,10 @@ const char *cli_colour_name(int i);
     {"size", 0, "SIZE", CLI_WORD, offsetof(type, member.size),                                                         \
      N_("pictures: HEIGHTxWIDTH that all are brought to, or one number for both")},                                    \
     {"colour", 0, "WHAT", CLI_CHOICE, offsetof(type, member.colour),                                                   \
-     N_("pictures: grey or rgb; auto: rgb if any file has colour"), "auto", .choice = cli_colour_name}
+     N_("pictures: grey or rgb; auto: rgb if any file has colour"), "auto", .choice = cli_colour_name},                \
+    {"scale", 0, "M/S", CLI_WORD, offsetof(type, member.scale),                                                        \
+     N_("pictures and arrays: means and deviations to scale by, of bytes shares of 255, as a net from elsewhere wants"), \
+     .usual = N_("learnt from the training part")}
 #define CLI_READING_ROWS(type) CLI_READING_ROWS_OF(type, reading)
 /* The library's options for what was read; the set's notes are told. */
 nilu_status cli_data_options(cli *c, const cli_reading *r, nilu_data_options *o);

@@ -65,6 +65,7 @@ nilu_status cli_data_options(cli *c, const cli_reading *r, nilu_data_options *o)
     o->validation = r->validation;
     o->test = r->test;
     o->resize = r->size;
+    o->scale = r->scale;
     o->colour = strcmp(r->colour, "auto") == 0 ? NULL : r->colour;
     return NILU_OK;
 }

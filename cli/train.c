@@ -1,5 +1,8 @@
 /* `nilu train`: a network learns a data set, and a run folder keeps it. */
 #include "cli.h"
+#include "weights.h"
+
+#include "graph/graph.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,7 +13,7 @@ struct train {
     cli_reading reading;
     int64_t epochs, steps, batch, warmup, accumulate, patience, snapshots, every_steps;
     double lr, momentum, decay, clip_norm, clip_value, ema, smoothing, every;
-    const char *optimizer, *schedule, *loss, *precision, *augment, *out, *runs, *resume, *drawing, *freeze;
+    const char *optimizer, *schedule, *loss, *precision, *augment, *out, *runs, *resume, *drawing, *freeze, *from;
     bool no_run, profile, no_alarms, train_norms;
 };
 
@@ -317,12 +320,51 @@ static nilu_status adapt(cli *c, const struct train *t, nilu_data *data, nilu_mo
     return nilu_model_freeze(*model, t->freeze);
 }
 
+/* What the parameters begin with: the weights of a run, where their names and shapes are the same. *store NULL: the model's own. */
+static nilu_status begin_from(cli *c, const char *folder, const nilu_data *data, nilu_model **model, nilu_store **store)
+{
+    nilu_run *run = NULL;
+    nilu_store *have = NULL;
+    nilu_graph *g = NULL;
+    nilu_tensor **p = NULL;
+    int n = 0, taken = 0;
+    const cli_network of_run = {.model = folder};
+    nilu_status status = nilu_run_open(c->nl, folder, &run);
+    if (status == NILU_OK)
+        status = nilu_run_store(run, NILU_MODEL, &have);
+    if (status == NILU_OK && !*model)
+        status = cli_open_model(c, &of_run, model);
+    if (status == NILU_OK)
+        status = cli_parameters(c, *model, data, &g, &p, &n);
+    if (status == NILU_OK && !(*store = nilu_store_new(c->nl)))
+        status = NILU_E_NO_MEMORY;
+    for (int i = 0; i < n && status == NILU_OK; i++) {
+        const nilu_value *v = nilu_store_find(have, p[i]->node->name);
+        if (!v || !base_same_shape(v->shape, p[i]->shape))
+            continue;
+        taken++;
+        status = nilu_store_put(*store, NILU_PARAM, v->name, v->dtype, v->shape, v->data);
+    }
+    if (status == NILU_OK && !taken)
+        status = cli_fail(c, NILU_E_VERIFY, _(N_("train: no parameter of the model has the name and shape of one of %s")), folder);
+    else if (status == NILU_OK && taken < n)
+        cli_note(c, _(N_("from       %s: %d of %d parameters; the others begin anew")), folder, taken, n);
+    else if (status == NILU_OK)
+        cli_note(c, _(N_("from       %s: all %d parameters")), folder, n);
+    base_free(c->nl, p);
+    nilu_graph_free(g);
+    nilu_store_free(have);
+    nilu_run_free(run);
+    return status;
+}
+
 static nilu_status run(cli *c, const void *settings, int n, char **operand)
 {
     const struct train *t = settings;
     session s = {.c = c, .bar = {.screen = &c->err}, .drawing = t->drawing, .augment = t->augment};
     nilu_data *data = NULL;
     nilu_model *model = NULL;
+    nilu_store *weights = NULL;
     nilu_data_options opened;
     nilu_train_result result = {0};
     if (n == 0 && !t->resume)
@@ -332,11 +374,14 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
     nilu_status status = cli_open_model(c, &t->network, &model);
     if (status == NILU_OK)
         status = open_data(&s, t, operand[0], &opened, &data);
+    if (status == NILU_OK && t->from)
+        status = begin_from(c, t->from, data, &model, &weights);
     if (status == NILU_OK && !t->resume)
         status = adapt(c, t, data, &model);
     if (status == NILU_OK) {
         nilu_train_options o = options_of(t);
         o.where = operand[0];
+        o.weights = weights;
         o.opened = &opened;
         o.on_start = on_start;
         o.on_step = c->err.terminal && !c->quiet && !c->json ? on_step : NULL;
@@ -352,6 +397,7 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
         status = finish(&s, status == NILU_OK ? s.profiled : status, &result);
     }
     nilu_train_result_free(c->nl, &result);
+    nilu_store_free(weights);
     nilu_model_free(model);
     nilu_data_free(data);
     return status;
@@ -382,6 +428,7 @@ static const cli_operand operands[] = {
 static const cli_option options[] = {
     {"model", 'm', "FILE", CLI_FILE, AT(network.model), N_("model file in YAML or ONNX, the folder of a run whose model is wanted, or a name of nilu model list"), .usual = N_("a network that suits the data"), .group = N_("Network")},
     CLI_NETWORK_ROWS(struct train),
+    {"from", 0, "RUN", CLI_FOLDER, AT(from), N_("begin with the weights of this run, and with its network unless another is named; what has another shape begins anew")},
     {"freeze", 0, "NAMES", CLI_WORD, AT(freeze), N_("parameters that are not trained: patterns of names, as in \"conv*\" or, for all but fc, \"*, !fc\"")},
     {"train-norms", 0, NULL, CLI_FLAG, AT(train_norms), N_("normalisations of an ONNX model learn the statistics of the data, rather than keep those that they came with")},
     {"loss", 0, "NAME", CLI_CHOICE, AT(loss), N_("what is made small"), .usual = N_("cross_entropy for classes, mse for numbers"), .choice = nilu_loss_name},
@@ -480,6 +527,7 @@ static const cli_example examples[] = {
     {"nilu train flowers --size 64 --model resnet.yaml --augment \"flip, crop 4\"", N_("pictures in a folder for each class, changed in each epoch")},
     {"nilu train photos --model resnet18.onnx --freeze \"*, !fc\"", N_("the head alone of a net from elsewhere")},
     {"nilu train mnist --model lenet5", N_("a network that comes with nilu")},
+    {"nilu train photos --from runs/imported-1 --lr 0.0003", N_("go on with the weights of another run")},
     {"nilu train --resume runs/mnist-1", N_("go on after an interruption")},
     {0},
 };

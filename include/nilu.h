@@ -582,9 +582,12 @@ typedef struct nilu_data_options {
     const char *resize;    /* files of pictures: the size that all are brought to, "HEIGHTxWIDTH" or one number for both:
                               they are made to cover it, and their middle is cut out; NULL: all must be of one size */
     const char *colour;    /* files of pictures: "grey", "rgb"; NULL or "auto": rgb if any file has colour */
+    const char *scale;     /* pictures and arrays: "MEANS/DEVIATIONS" that take the place of those learnt, as in
+                              "0.485,0.456,0.406/0.229,0.224,0.225": one number or one a channel (of arrays a feature); of
+                              bytes as shares of 255. For nets that were trained so. NULL: learnt */
 } nilu_data_options;
 #define NILU_DATA_DEFAULT                                                                                              \
-    {sizeof(nilu_data_options), NULL, NILU_TASK_AUTO, 0, -1, 0.1, 0, false, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL}
+    {sizeof(nilu_data_options), NULL, NILU_TASK_AUTO, 0, -1, 0.1, 0, false, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL}
 
 typedef struct nilu_data_info {
     const char *name;                 /* "mnist", or the file's name without its folder */
@@ -822,7 +825,8 @@ typedef struct nilu_train_options {
     bool scheduled;                    /* optimizer.schedule is meant; false: the model's wish, else one that suits, but for
                                           a warm-up other than 0 (-1: none); a `total` of 0 is the number of updates */
     int64_t epochs, batch;             /* 0: the model's wish, else by the size of the data */
-    int64_t steps;                     /* end after this many steps, whatever the epochs; 0: no such limit */
+    int64_t steps;                     /* end after this many steps, whatever the epochs; 0: no such limit; -1: before the
+                                          first, so that the model is judged and kept as it is */
     int64_t patience;                  /* epochs without a new lowest validation loss before stopping early; 0: by the
                                           epochs; -1: never */
     double label_smoothing;            /* of cross_entropy in training: share of the truth that is spread over all classes;
@@ -857,10 +861,13 @@ typedef struct nilu_train_options {
                                           coming in), cutout N (a square covered by it: DeVries and Taylor 2017), colour S
                                           (brightness, contrast, saturation by a factor of 1 - S to 1 + S), mixup A (mixed in
                                           pairs by shares of Beta(A, A): Zhang et al. 2018). NULL: not */
+    const nilu_store *weights;         /* values that parameters of the model begin with, under their names and of their
+                                          shapes; the others begin as the model says. NULL: all do. Not for nilu_resume */
+    const char *begun;                 /* hash of `weights`; set by nilu_train */
 } nilu_train_options;
 #define NILU_TRAIN_DEFAULT                                                                                             \
     {sizeof(nilu_train_options), NULL, NILU_OPTIMIZER_DEFAULT, false, 0, 0, 0, 0, NILU_UNSET, false, NULL, NULL, NULL, \
-     NULL, 30, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL, NULL}
+     NULL, 30, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL, NULL, NULL, NULL}
 
 typedef struct nilu_train_result {
     nilu_ending ending;

@@ -232,8 +232,23 @@ test "$(wc -l <both.csv)" -eq 154
 ok $? "  ... under one heading"
 try "export as ONNX" "$nilu" export things --onnx things.onnx --safetensors things.safetensors
 try "what was exported runs" sh -c "'$nilu' run things.onnx --input x=nothing.npy; test \$? -eq 3"
-refuses 2 "--onnx FILE, --safetensors FILE or --npz FILE" "$nilu" export things
+refuses 2 "--onnx FILE, --safetensors FILE, --npz FILE or --gguf FILE" "$nilu" export things
 refuses 3 "is no run" "$nilu" export pictures --onnx never.onnx
+try "export the weights" "$nilu" export things --gguf things.gguf --npz things.npz
+try "import says what is in a file" "$nilu" import things.onnx
+has "MatMul"
+try "import of weights alone" "$nilu" import things.gguf
+has "fc1/weight"
+try "import makes a run" "$nilu" import things.gguf --data things.csv --out again
+has "run        again"
+try "which is judged as the first" "$nilu" eval again
+refuses 2 "give them with --data DATA" "$nilu" import things.onnx --out never
+refuses 2 "say which it is with --model FILE" "$nilu" import things.npz --data things.csv --out never --quiet
+refuses 3 "nowhere.onnx" "$nilu" import nowhere.onnx
+refuses 2 "import" "$nilu" import
+refuses 3 "no sound ONNX file" "$nilu" import things.csv
+refuses 2 "is there already" "$nilu" import things.onnx --data things.csv --out again --quiet
+refuses 3 "is no run" "$nilu" train things.csv --from pictures --no-run --quiet
 net=$source/tests/golden/onnx
 try "run a model of PyTorch's" "$nilu" run "$net/classifier.onnx" --input "x=$net/x.npy" -i "t=$net/t.npy" --output outputs
 has "[5, 3]"

@@ -297,6 +297,8 @@ nilu_status data_open_arrays(nilu_data *d, const char *const path[4], nilu_npz *
     if (!d->has_encoder) {
         NILU_TRY(data_scale_new(d, x->width, x->type == DATA_U8 || x->shape.rank >= 3 ? x->width : 1, &d->scale));
         NILU_TRY(data_scale_learn(d, x, &d->scale));
+        if (d->options.scale)
+            NILU_TRY(data_scale_wanted(d, &d->scale, x->type == DATA_U8));
     }
     NILU_TRY(scale_targets(d));
     NILU_TRY(place_rows(d, &d->rows[0]));

@@ -199,6 +199,8 @@ data_sums data_sums_of(const unsigned char *v, int64_t n);
 data_sums data_sums_join(data_sums a, data_sums b);
 /* Mean and deviation number `k` of sums over n bytes; low and high are widened. */
 void data_scale_take(data_scale *s, int64_t k, const data_sums *sums, double n);
+/* What options.scale says takes the place of what was learnt; `bytes`: as shares of 255. */
+nilu_status data_scale_wanted(nilu_data *d, data_scale *s, bool bytes);
 /* factor and shift, once mean and std stand. */
 void data_scale_finish(data_scale *s);
 /* Elements first .. first+n-1 of a row: n numbers, or n u8. */

@@ -344,7 +344,7 @@ static nilu_status open_set(nilu_data *d, const char *where)
         d->info.bytes += d->rows[i].bytes ? (size_t)(d->rows[i].count * d->info.features) : 0;
     /* The texts are the caller's. */
     d->options.target = d->options.ignore = d->options.keep = d->options.encoder = NULL;
-    d->options.data_dir = d->options.cache_dir = d->options.resize = d->options.colour = NULL;
+    d->options.data_dir = d->options.cache_dir = d->options.resize = d->options.colour = d->options.scale = NULL;
     return NILU_OK;
 }
 

@@ -341,6 +341,8 @@ static nilu_status learn_scale(nilu_data *d)
     for (int c = 0; c < d->info.channels; c++)
         data_scale_take(s, c, &w.sums[c], (double)w.n * (double)plane);
     data_scale_finish(s);
+    if (d->options.scale)
+        return data_scale_wanted(d, s, true);
     if (d->info.channels == 1)
         return data_note(d, N_("All pixels are scaled alike, to mean 0 and deviation 1 of the training part (%.4g and %.4g before)."), s->mean[0], s->std[0]);
     return data_note(d, N_("Each channel is scaled to mean 0 and deviation 1 of the training part (means %.4g, %.4g, %.4g; deviations %.4g, %.4g, %.4g before)."),

@@ -260,3 +260,40 @@ nilu_status data_scale_learn(nilu_data *d, const data_array *a, data_scale *s)
     data_scale_finish(s);
     return status;
 }
+
+/* ---- as others scaled */
+
+/* One number, or n, up to `end`; what stands behind it. NULL: they are none. */
+static const char *read_list(const char *p, char end, double unit, int64_t n, double *out)
+{
+    int64_t have = 0;
+    for (char next = ','; next == ','; p++) {
+        data_cell cell = {.at = (char *)p, .n = strcspn(p, ",/")};
+        if (have == n || data_cell_number(&cell, false, &out[have]) != CELL_NUMBER)
+            return NULL;
+        out[have++] *= unit;
+        p += cell.n;
+        next = *p;
+        if (next != ',' && next != end)
+            return NULL;
+    }
+    for (int64_t k = 1; have == 1 && k < n; k++)
+        out[k] = out[0];
+    return have == 1 || have == n ? p : NULL;
+}
+
+nilu_status data_scale_wanted(nilu_data *d, data_scale *s, bool bytes)
+{
+    int64_t n = s->columns / s->each;
+    double unit = bytes ? 255 : 1;
+    const char *rest = read_list(d->options.scale, '/', unit, n, s->mean);
+    bool good = rest && read_list(rest, 0, unit, n, s->std);
+    for (int64_t k = 0; k < n && good; k++)
+        good = s->std[k] > 0;
+    if (!good)
+        return base_fail(d->nl, NILU_E_USAGE, N_("%s: the scale \"%.100s\" must be MEANS/DEVIATIONS, each one number or %lld of them "
+                                                 "separated by commas, deviations above 0; as in 0.5/0.25"),
+                         d->info.name, d->options.scale, (long long)n);
+    data_scale_finish(s);
+    return data_note(d, N_("Samples are scaled by means and deviations that were given: %.100s."), d->options.scale);
+}

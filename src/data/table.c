@@ -309,6 +309,9 @@ nilu_status data_open_table(nilu_data *d, const char *path)
                          N_("%s: is a table, but the model was trained on arrays; give IDX or NPY with samples "
                             "of the same shape"),
                          path);
+    if (d->options.scale)
+        return base_fail(d->nl, NILU_E_USAGE, N_("%s: is a table, whose columns are scaled by what they hold; a scale can be given for "
+                                                 "pictures and arrays"), path);
     d->info.format = "csv";
     NILU_TRY(data_file_open(d->nl, path, d->limit, &d->file));
     d->delimiter = d->options.delimiter;

@@ -35,6 +35,8 @@ void io_close(io_file *f);
 const char *io_metadata(const io_file *f, const char *key);
 /* Compares the content with the check sum that nilu writes: CORRUPT if it differs; files from elsewhere have none. */
 nilu_status io_verify(io_file *f);
+/* The values of one tensor: as its dtype, halves as f32. */
+nilu_status io_read_tensor(const io_file *f, const io_tensor *t, void *to);
 /* Puts the values of `kinds` into the store; see nilu_load. */
 nilu_status io_read(io_file *f, nilu_store *store, unsigned kinds);
 /* See nilu_save; the file gets a check sum. */

@@ -362,6 +362,11 @@ static nilu_status compare(const io_file *f, const io_tensor *t, const nilu_valu
                      base_shape_text(v->shape, b));
 }
 
+nilu_status io_read_tensor(const io_file *f, const io_tensor *t, void *to)
+{
+    return t->half ? read_halves(f, t, to) : read_at(f, t->begin, to, (size_t)t->bytes);
+}
+
 nilu_status io_read(io_file *f, nilu_store *store, unsigned kinds)
 {
     for (int i = 0; i < f->count; i++)
@@ -374,8 +379,7 @@ nilu_status io_read(io_file *f, nilu_store *store, unsigned kinds)
             continue;
         if (!nilu_store_find(store, t->name))
             NILU_TRY(nilu_store_put(store, t->kind, t->name, t->dtype, t->shape, NULL));
-        void *data = nilu_store_find(store, t->name)->data;
-        NILU_TRY(t->half ? read_halves(f, t, data) : read_at(f, t->begin, data, (size_t)t->bytes));
+        NILU_TRY(io_read_tensor(f, t, nilu_store_find(store, t->name)->data));
     }
     return NILU_OK;
 }

@@ -300,6 +300,8 @@ nilu_status train_loop(train_job *j, bool go_on)
     const nilu_train_options *told = j->told;
     j->ending = patience_is_over(j) && j->at.batch == 0 ? NILU_STOPPED_EARLY : NILU_FINISHED;
     j->resumed_at = base_now();
+    if (told->weights) /* or nobody could go on from the beginning */
+        NILU_TRY(save(j));
     while (j->at.step < j->steps && j->ending == NILU_FINISHED) {
         nilu_progress p;
         if (!go_on || (told->stop && *told->stop))

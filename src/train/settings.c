@@ -69,7 +69,7 @@ int64_t train_epoch_steps(const nilu_data_info *data, const nilu_train_options *
 int64_t train_steps(const nilu_data_info *data, const nilu_train_options *o)
 {
     int64_t steps = train_epoch_steps(data, o) * o->epochs;
-    return o->steps && o->steps < steps ? o->steps : steps;
+    return o->steps < 0 ? 0 : o->steps && o->steps < steps ? o->steps : steps;
 }
 
 /* ---- options */
@@ -106,7 +106,7 @@ static nilu_status check(nilu *nl, const nilu_train_options *o)
         int64_t low, high;
     } limits[] = {{"epochs", offsetof(nilu_train_options, epochs), 0, 1000000},
                   {"batch", offsetof(nilu_train_options, batch), 0, 1 << 20},
-                  {"steps", offsetof(nilu_train_options, steps), 0, (int64_t)1 << 40},
+                  {"steps", offsetof(nilu_train_options, steps), -1, (int64_t)1 << 40},
                   {"patience", offsetof(nilu_train_options, patience), -1, 1000000},
                   {"checkpoint_steps", offsetof(nilu_train_options, checkpoint_steps), 0, (int64_t)1 << 40}};
     if (o->size != sizeof *o)

@@ -11,6 +11,18 @@
 
 /* ---- setting up */
 
+/* The values that parameters begin with, where the model does not say it. */
+static nilu_status begin_with(train_job *j)
+{
+    const nilu_store *weights = j->told->weights;
+    for (int i = 0; weights && i < nilu_store_count(weights); i++) {
+        const nilu_value *v = nilu_store_at(weights, i);
+        if (v->kind == NILU_PARAM)
+            NILU_TRY(nilu_store_put(j->store, v->kind, v->name, v->dtype, v->shape, v->data));
+    }
+    return weights ? NILU_OK : train_whiten(j->nl, j->model, j->data, j->store);
+}
+
 static nilu_status start_job(train_job *j, nilu_store *store)
 {
     const nilu_train_options *o = &j->info->options;
@@ -19,7 +31,7 @@ static nilu_status start_job(train_job *j, nilu_store *store)
     if (!j->store)
         return NILU_E_NO_MEMORY;
     if (!store)
-        NILU_TRY(train_whiten(j->nl, j->model, j->data, j->store));
+        NILU_TRY(begin_with(j));
     j->epoch_steps = train_epoch_steps(j->about, o);
     j->steps = train_steps(j->about, o);
     j->net = (train_net){.nl = j->nl,
@@ -222,7 +234,7 @@ static nilu_train_result no_result(const nilu_data_info *data)
 /* The texts that a run's description is made of. */
 typedef struct texts {
     char *model, *encoder;
-    char identity[65], where[PATH_MAX], target[PATH_MAX];
+    char identity[65], begun[65], where[PATH_MAX], target[PATH_MAX];
 } texts;
 
 /* A path as it is from everywhere; names of sets and columns stay as they are. */
@@ -274,6 +286,10 @@ static nilu_status describe(train_job *j, texts *t)
     i->model = t->model;
     i->encoder = t->encoder;
     i->identity = t->identity;
+    if (j->told->weights) {
+        nilu_store_hash(j->told->weights, NILU_PARAM, t->begun);
+        i->options.begun = t->begun;
+    }
     return record_identity(j->nl, i, t->identity);
 }
 
@@ -414,6 +430,9 @@ static nilu_status go_on(train_job *j, nilu_train_result *r)
         return status;
     }
     bool begun = store != NULL;
+    if (!begun && j->info->options.begun && *j->info->options.begun)
+        return base_fail(j->nl, NILU_E_FILE_NOT_FOUND, N_("%s: stopped before its first checkpoint, which has the weights that it began "
+                                                          "with; start it anew"), j->info->path);
     NILU_TRY(start_job(j, store));
     if (begun)
         NILU_TRY(check_position(j));
