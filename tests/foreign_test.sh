@@ -175,7 +175,7 @@ def safetensors(path, tensors, kind="F32"):
         data += raw
     text = json.dumps(head).encode()
     open(path, "wb").write(struct.pack("<Q", len(text)) + text + data)
-names = ["0.weight", "0.bias", "10.weight", "10.bias"]                                  # 10 behind 2, as numbers go
+names = ["2.weight", "2.bias", "10.weight", "10.bias"]                                  # 10 behind 2, as numbers go
 tensors = dict(zip(names, [([8, 3], flat(w)), ([8], b1), ([3, 8], flat(v)), ([3], b2)]))
 safetensors("sequence.safetensors", tensors)
 safetensors("halves.safetensors", tensors, "F16")
@@ -194,7 +194,7 @@ def gguf(path, rows, alignment=64):                                             
     open(path, "wb").write(head + bytes(-len(head) % alignment) + data)
 q8 = lambda m, d: b"".join(halves([d]) + struct.pack("<32b", *m[i:i + 32]) for i in range(0, len(m), 32))
 ints = [(i * 37) % 255 - 127 for i in range(96)]                                        # [3 inputs, 32 units]: fc1/weight as nilu has it
-nibbles = [(i * 5) % 16 for i in range(96)]                                             # [32, 3]
+nibbles = [(i * 5 + i // 16) % 16 for i in range(96)]                                         # [32, 3]
 q4 = b"".join(halves([0.5]) + bytes(nibbles[i + k] | nibbles[i + 16 + k] << 4 for k in range(16)) for i in range(0, 96, 32))
 bf16 = b"".join(array("f", [x]).tobytes()[2:] for x in range(32))
 gguf("packed.gguf", [("fc1/weight", [32, 3], 8, q8(ints, 0.25)), ("fc1/bias", [32], 30, bf16), ("fc2.weight", [32, 3], 2, q4),
@@ -223,7 +223,7 @@ assert n["fc1/weight"] == ([3, 8], [w[i][k] for k in range(3) for i in range(8)]
 assert n["fc2/bias"] == ([3], [0.5, -0.25, 0.125])
 u = read("unpacked/model.safetensors")
 assert u["fc1/weight"] == ([3, 32], [((i * 37) % 255 - 127) * 0.25 for i in range(96)]), u["fc1/weight"]
-four = [((i * 5) % 16 - 8) * 0.5 for i in range(96)]
+four = [((i * 5 + i // 16) % 16 - 8) * 0.5 for i in range(96)]
 assert u["fc2/weight"] == ([32, 3], [four[k * 32 + i] for i in range(32) for k in range(3)]), u["fc2/weight"]
 assert u["fc1/bias"][1] == list(range(32)) and u["fc2/bias"][1] == [-1, 0, 7]
 END
