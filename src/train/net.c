@@ -82,7 +82,9 @@ static nilu_status build(train_net *net, nilu_graph *g, int64_t n, nilu_plan **p
 {
     nilu_tensor *x = NULL, *y = NULL, *fetch[2] = {NULL, NULL};
     NILU_TRY(add_input(net, g, n, &x));
-    NILU_TRY(nilu_model_build(net->model, train_views(net, x), net->data->outputs, net->mode == TRAIN_LEARN || net->mode == TRAIN_WATCH, &y));
+    x = train_views(net, x);
+    NILU_TRY(graph_report(g)); /* before a tensor that is NULL, and of no graph, is taken for a missing input */
+    NILU_TRY(nilu_model_build(net->model, x, net->data->outputs, net->mode == TRAIN_LEARN || net->mode == TRAIN_WATCH, &y));
     y = train_views_mean(net, y, n);
     if (net->mode == TRAIN_SAY) {
         fetch[0] = said(net, y);
