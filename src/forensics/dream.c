@@ -11,8 +11,8 @@
  * A graph is planned for each size. Layers that read any size see the picture as large as it is; a network that reads one
  * size alone is shown the picture resized to it, so that the first octaves are coarse pictures.
  *
- * Invariants: no weight is assigned in the graph, and a hash over all of them is compared at the end; a step that did not
- * raise what it climbs is taken back, and the next one is half as long. */
+ * Invariants: no weight is assigned in the graph, and a hash over all of them is compared at the end; a step that does not
+ * raise what it climbs is halved until it does, and taken back if it never does. */
 #include "forensics/lens.h"
 
 #include <math.h>
@@ -22,6 +22,8 @@
 #define SMALLEST_BAND 4
 #define SIZES 16
 #define SIDE 8192 /* of a picture */
+#define HALVINGS 7     /* of a step that did not rise, before it is taken back */
+#define GROWTH 1.5f    /* of the rate from step to step, up to the one that was asked for */
 
 typedef struct sized { /* plans for one size of picture */
     int height, width;
@@ -70,11 +72,14 @@ static nilu_tensor *even_bands(nilu_tensor *error, int height, int width, double
     return sum;
 }
 
-/* The way that the picture goes: mixed colours, and a mean change of 1 a pixel. */
-static nilu_tensor *direction_of(const nilu_dream *d, nilu_tensor *error, const sized *z)
+/* The way that the picture goes: mixed colours, and a mean change of 1 a pixel. What is as dark or as light as can be and
+ * wants to be more so has no say: its error, spread to what is around it, would lead where nothing rises. */
+static nilu_tensor *direction_of(const nilu_dream *d, nilu_tensor *picture, nilu_tensor *error, const sized *z)
 {
     nilu_graph *g = nilu_tensor_graph(error);
     const int c = d->lens.channels;
+    nilu_tensor *moved = nilu_clamp(nilu_add(picture, nilu_scale(nilu_sign(error), 1.0 / 255)), 0, 1);
+    error = nilu_mul(error, nilu_sign(nilu_abs(nilu_sub(moved, picture))));
     nilu_tensor *u = even_bands(error, z->height, z->width, d->options.smooth);
     if (c > 1) {
         float mix[LENS_CHANNELS * LENS_CHANNELS];
@@ -152,7 +157,7 @@ static nilu_status compile(nilu_dream *d, nilu_graph *g, sized *z)
     NILU_TRY(nilu_compile(g, d->store, 1, &goal, NULL, &z->look));
     NILU_TRY(nilu_grad(goal, 1, &picture, &error));
     nilu_tensor *rate = nilu_input(g, "rate", NILU_F32, NILU_SCALAR);
-    nilu_assign(picture, nilu_clamp(nilu_add(picture, nilu_mul(direction_of(d, error, z), rate)), 0, 1));
+    nilu_assign(picture, nilu_clamp(nilu_add(picture, nilu_mul(direction_of(d, picture, error, z), rate)), 0, 1));
     NILU_TRY(nilu_compile(g, d->store, 1, &goal, NULL, &z->climb));
     snprintf(name, sizeof name, "picture %dx%d", z->height, z->width);
     z->picture = nilu_store_find(d->store, name)->data;
@@ -306,10 +311,16 @@ static nilu_status climb(nilu_dream *d, sized *z, int octave, nilu_dream_result 
         memcpy(kept, z->picture, bytes);
         status = nilu_step(z->climb);
         const float before = status == NILU_OK ? *(const float *)nilu_fetched(z->climb, 0) : 0;
-        if (status == NILU_OK)
+        float after = before;
+        bool rose = false;
+        for (int tries = 0; status == NILU_OK && !rose && tries <= HALVINGS; tries++) {
+            for (size_t i = 0; i < bytes / sizeof *kept && tries; i++)
+                z->picture[i] = (z->picture[i] + kept[i]) / 2;
             status = nilu_step(z->look);
-        const float after = status == NILU_OK ? *(const float *)nilu_fetched(z->look, 0) : 0;
-        const bool rose = after > before;
+            after = *(const float *)nilu_fetched(z->look, 0);
+            rose = after > before;
+            d->rate = tries ? d->rate / 2 : d->rate;
+        }
         if (status == NILU_OK && !isfinite(before))
             status = base_fail(d->nl, NILU_E_NOT_FINITE, N_("dream: what is climbed is %g; are the weights finite?"), (double)before);
         if (!out->steps)
@@ -319,7 +330,7 @@ static nilu_status climb(nilu_dream *d, sized *z, int octave, nilu_dream_result 
         out->after = (double)(rose ? after : before);
         if (!rose)
             memcpy(z->picture, kept, bytes);
-        d->rate = rose ? fminf(d->rate * 1.1f, (float)o->rate) : d->rate / 2;
+        d->rate = fminf(d->rate * GROWTH, (float)o->rate);
         if (status == NILU_OK && o->progress && !o->progress(o->user, (octave + (s + 1.0) / o->steps) / o->octaves))
             status = base_fail(d->nl, NILU_E_CANCELLED, N_("dream: interrupted"));
     }
