@@ -1,5 +1,6 @@
 /* How often the right one is accused, on a run of one's own:
  *   bench_blame RUN culprit [TRIALS [SEED]]   one weight of the trained net is tampered with until predictions flip; is it found?
+ *   bench_blame RUN filter [TRIALS [SEED]]    the same with one tap of a filter of a convolution
  *   bench_blame RUN agree [CASES]             predicted against measured effect, and maps of shuffled weights
  *   bench_blame RUN time                      how long a case takes
  *   bench_blame FOLDER shadow                 MNIST's folder: a patch on 95 % of the threes in training; do maps show it?
@@ -109,9 +110,9 @@ static nilu_blame *court(const subject *s)
 /* ---- one weight is tampered with */
 
 typedef struct culprit {
-    const char *layer; /* "fc1/weight" */
-    int64_t from, neuron;
-    float was;
+    const char *layer;    /* "fc1/weight" */
+    int64_t from, neuron; /* tap and filter, of a convolution */
+    float *at, was;
     double size; /* in deviations */
 } culprit;
 
@@ -134,18 +135,20 @@ static double deviation(const nilu_value *v)
     return sqrt(squares / n - sum / n * (sum / n));
 }
 
-static bool tamper(subject *s, base_key key, uint64_t *draw, bool strong, culprit *c)
+/* rank: of the weights that are drawn from: 2 dense, 4 filters. */
+static bool tamper(subject *s, int rank, base_key key, uint64_t *draw, bool strong, culprit *c)
 {
-    const nilu_value *matrix[64];
+    const nilu_value *weight[64];
     int n = 0;
     for (int i = 0; i < nilu_store_count(s->store) && n < 64; i++)
-        if (nilu_store_at(s->store, i)->kind == NILU_PARAM && nilu_store_at(s->store, i)->shape.rank == 2)
-            matrix[n++] = nilu_store_at(s->store, i);
-    const nilu_value *v = matrix[(int)(base_uniform53(key, (*draw)++) * n)];
-    int64_t out = v->shape.dim[1], at = (int64_t)(base_uniform53(key, (*draw)++) * (double)(v->shape.dim[0] * out));
+        if (nilu_store_at(s->store, i)->kind == NILU_PARAM && nilu_store_at(s->store, i)->shape.rank == rank)
+            weight[n++] = nilu_store_at(s->store, i);
+    const nilu_value *v = weight[(int)(base_uniform53(key, (*draw)++) * n)];
+    const int64_t out = v->shape.dim[rank == 2], taps = base_count(v->shape) / out;
+    const int64_t at = (int64_t)(base_uniform53(key, (*draw)++) * (double)(taps * out));
     double sign = base_uniform53(key, (*draw)++) < 0.5 ? -1 : 1, unit = deviation(v);
     float *w = (float *)v->data + at;
-    *c = (culprit){.layer = v->name, .from = at / out, .neuron = at % out, .was = *w};
+    *c = (culprit){.layer = v->name, .from = rank == 2 ? at / out : at % taps, .neuron = rank == 2 ? at % out : at / taps, .at = w, .was = *w};
     int64_t need = s->n / (strong ? 100 : 1000);
     for (c->size = strong ? 5 : 2; c->size <= 40; c->size *= 1.25) {
         *w = (float)(sign * c->size * unit);
@@ -155,12 +158,6 @@ static bool tamper(subject *s, base_key key, uint64_t *draw, bool strong, culpri
     }
     *w = c->was;
     return false;
-}
-
-static void mend(subject *s, const culprit *c)
-{
-    const nilu_value *v = nilu_store_find(s->store, c->layer);
-    ((float *)v->data)[c->from * v->shape.dim[1] + c->neuron] = c->was;
 }
 
 typedef struct score {
@@ -188,23 +185,23 @@ static void by_slope(const subject *s, const culprit *c, int64_t n, const float 
         for (int i = 0; i < layers; i++) {
             nilu_scene_layer(scene, i, NILU_FROM_GAP, &v);
             if (!sum[i])
-                sum[i] = calloc((size_t)(v.in * v.out), sizeof *sum[i]);
-            for (int64_t r = 0; r < v.in; r++)
-                for (int64_t j = 0; j < v.out; j++)
-                    sum[i][r * v.out + j] += v.x[r] * v.delta[j];
+                sum[i] = calloc((size_t)(v.taps * v.filters), sizeof *sum[i]);
+            for (int64_t r = 0; r < v.taps; r++)
+                for (int64_t j = 0; j < v.filters; j++)
+                    sum[i][r * v.filters + j] += v.gradient ? v.gradient[r * v.filters + j] : v.x[r] * v.delta[j];
         }
     }
     for (int i = 0; i < layers; i++) {
         nilu_scene_layer(scene, i, NILU_FROM_GAP, &v);
         double unit = deviation(nilu_store_find(s->store, v.weight_name));
-        for (int64_t k = 0; k < v.in * v.out; k++) {
+        for (int64_t k = 0; k < v.taps * v.filters; k++) {
             double value[] = {fabs(sum[i][k]), v.weight[k] * sum[i][k],
                               v.weight[k] * sum[i][k] * fabs(v.weight[k]) / unit};
             for (int m = 0; m < SLOPES; m++)
                 if (value[m] > best[m]) {
                     best[m] = value[m];
                     layer[m] = strcmp(v.weight_name, c->layer) == 0;
-                    same[m] = layer[m] && k == c->from * v.out + c->neuron;
+                    same[m] = layer[m] && k == c->from * v.filters + c->neuron;
                 }
         }
         free(sum[i]);
@@ -270,7 +267,7 @@ static void one_case(const subject *s, nilu_blame *b, const culprit *c, double d
         }
 }
 
-static void culprits(subject *s, int trials, uint64_t seed)
+static void culprits(subject *s, int rank, int trials, uint64_t seed)
 {
     printf("%d trials each; of %lld test samples\n", trials, (long long)s->n);
     printf("%-8s %-24s %-6s %-24s %6s %7s %10s\n", "tamper", "size (deviations)", "cases", "by", "layer", "weight",
@@ -282,13 +279,13 @@ static void culprits(subject *s, int trials, uint64_t seed)
         base_key key = {seed, (uint64_t)strong};
         for (int t = 0; t < trials;) {
             culprit c;
-            if (!tamper(s, key, &draw, strong, &c))
+            if (!tamper(s, rank, key, &draw, strong, &c))
                 continue;
             nilu_blame *b = court(s);
             all_cases(s, b, &c, &all, all_slopes);
             one_case(s, b, &c, base_uniform53(key, draw++), &one, one_slopes);
             nilu_blame_free(b);
-            mend(s, &c);
+            *c.at = c.was;
             size[t++] = c.size;
         }
         for (int i = 1; i < trials; i++)
@@ -484,7 +481,7 @@ int main(int argc, char **argv)
 {
     if (argc < 3) {
         fprintf(stderr,
-                "usage: bench_blame RUN culprit|agree|time [N [SEED]]\n       bench_blame MNIST shadow EMPTY_FOLDER\n");
+                "usage: bench_blame RUN culprit|filter|agree|time [N [SEED]]\n       bench_blame MNIST shadow EMPTY_FOLDER\n");
         return 2;
     }
     if (strcmp(argv[2], "shadow") == 0 && argc > 3) {
@@ -493,8 +490,9 @@ int main(int argc, char **argv)
     }
     subject s = open_subject(argv[1], NULL);
     int n = argc > 3 ? atoi(argv[3]) : 100;
-    if (strcmp(argv[2], "culprit") == 0)
-        culprits(&s, n < 1000 ? n : 1000, argc > 4 ? (uint64_t)atoi(argv[4]) : 1);
+    const bool filter = strcmp(argv[2], "filter") == 0;
+    if (filter || strcmp(argv[2], "culprit") == 0)
+        culprits(&s, filter ? 4 : 2, n < 1000 ? n : 1000, argc > 4 ? (uint64_t)atoi(argv[4]) : 1);
     else if (strcmp(argv[2], "agree") == 0)
         agreement(&s, n);
     else
