@@ -345,7 +345,7 @@ static nilu_status find_teachers(cli_blame *b, const struct blame *s)
     nilu_status status = nilu_samples_open(c->nl, b->k.at, &o, &b->samples);
     cli_progress_clear(&bar);
     if (status == NILU_E_UNSUPPORTED || status == NILU_E_FILE_WRITE) {
-        cli_note(c, "%s", nilu_errmsg(c->nl));
+        cli_note(c, _(N_("who taught it is left out: %s")), nilu_errmsg(c->nl));
         return NILU_OK;
     }
     NILU_TRY(status);

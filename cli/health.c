@@ -65,8 +65,10 @@ static void say(const cli *c, const char *folder, const nilu_health *h)
             if (h->alarm[i].level == (nilu_alarm_level)level)
                 say_alarm(c, &h->alarm[i]);
     say_fault(&h->fault);
-    if (!bad)
+    if (!bad && h->looks)
         printf(_(N_("%s: nothing is wrong; it was looked at %d times\n")), folder, h->looks);
+    else if (!bad)
+        printf(_(N_("%s: nothing is wrong with its data and weights; while it was trained, nobody looked (--no-alarms)\n")), folder);
 }
 
 /* ---- JSON */

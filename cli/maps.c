@@ -9,7 +9,7 @@
 
 #define SHOWN 24  /* channels; of more, those with the largest error */
 #define COLUMNS 6
-#define TILE 56   /* pixels that a tile is wide, about; larger maps are made smaller */
+#define TILE 64   /* pixels that a tile is wide, about; larger maps are made smaller */
 
 typedef struct choice {
     int n;

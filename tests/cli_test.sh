@@ -514,7 +514,8 @@ has "a filter of 36 taps"
 try "  ... at a place" "$nilu" explain maps --layer conv2 --channel 3 --place 1,2 --json
 has '"neuron":114'
 try "  ... on a page" "$nilu" explain maps --layer conv1 --channel 0 --place 6,8 --html maps.html
-try "blame for maps" "$nilu" blame maps --sample test:0 --top 2
+try "blame for maps" sh -c "'$nilu' blame maps --sample test:0 --top 2 2>&1"
+has "who taught it is left out: conv1/weight: belongs to no dense layer"
 has "channel"
 has "The ticket is for the weight"
 try "trace of maps" "$nilu" trace maps --layer conv2
@@ -523,6 +524,9 @@ try "  ... as a page" "$nilu" trace maps --out maps.html
 grep -q "Channels 0 to 4, row by row; 5 x 7 places each" maps.html && test "$(grep -o "<img" maps.html | wc -l)" -eq 5
 ok $? "  ... with a picture, and two sheets for each convolution"
 try "health of maps" "$nilu" health maps
+has "nothing is wrong; it was looked at"
+try "health of a run that nobody watched" sh -c "'$nilu' train things.csv $small --no-alarms --out unwatched >/dev/null && '$nilu' health unwatched"
+has "nobody looked (--no-alarms)"
 try "what spoke for a picture, by every method" "$nilu" attribute maps --by all --out parts.png
 has "grad_cam"
 try "dreams of all channels" "$nilu" dream maps --layer conv2 --each --size 16 --steps 4 --octaves 2 --jitter 1 --out channels.png --json

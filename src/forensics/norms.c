@@ -34,8 +34,7 @@ static nilu_status choose(nilu_graph *g, int nparam, nilu_tensor *const *param, 
         if (holders(site, kept, param[i]) != 1)
             return graph_fail(
                 g, NILU_E_UNSUPPORTED,
-                N_("%s: is no weight or bias of exactly one dense layer; only of those is the gradient of "
-                   "each sample known"),
+                N_("%s: belongs to no dense layer, or to several; gradients of single samples are known for nets of dense layers alone"),
                 nilu_tensor_name(param[i]));
     for (int i = 0; i < kept; i++)
         if (site[i].x->shape.dim[0] != site[0].x->shape.dim[0] || (site[i].b && site[i].b->shape.dim[0] != site[i].out))

@@ -155,8 +155,7 @@ void report_journey_svg(const report_journey *j, bool alone, report *r)
             report_svg_line(r, "mark", 1.5, LEFT + 44, y + 17, LEFT + 64, y + 17);
             report_svg_frame(r, "mark", LEFT + 64, y + 2, 432, 30, 6);
             report_svg_text(r, "mark", "start", 13, LEFT + 76, y + 21, "%s", t.what);
-            report_svg_text(r, "soft", "end", 11, LEFT + 488, y + 21, "%s", t.where);
-            report_svg_text(r, "soft", "start", 11, 528, y + 21, "‖∂W‖ %.4g", g->norm);
+            report_svg_text(r, "soft", "start", 11, 528, y + 21, "‖∂W‖ %.4g   %s", g->norm, t.where);
             continue;
         }
         report_svg_line(r, "soft", 1.5, LEFT + 24, main_y + 34, LEFT + 24, y);
