@@ -75,7 +75,7 @@ static int node_test(const char *folder, char op[64], char *why, size_t room)
     nilu_graph *g = nilu_graph_new(nl);
     nilu_store *store = nilu_store_new(nl);
     nilu_plan *plan = NULL;
-    onnx_pool pool = {.nl = nl};
+    onnx_pool pool = {.nl = nl, .path = folder, .limit = (size_t)1 << 30};
     array in[MOST] = {{0}}, out[MOST] = {{0}};
     nilu_onnx_given given[MOST];
     nilu_tensor *y[MOST];

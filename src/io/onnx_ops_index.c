@@ -2,6 +2,7 @@
  * error finds its way back; negative indices count from the end. */
 #include "io/onnx.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -239,6 +240,41 @@ static nilu_status build_NonZero(onnx_site *s)
     return onnx_know(s, 0, NILU_I64, NILU_SHAPE(x.rank, m), out);
 }
 
+#define TOP_MOST 256 /* each is a search of its own */
+
+/* The largest again and again, each taken out for the next. What is -inf counts as the lowest finite number, below which only
+ * those lie that were taken. */
+static nilu_status build_TopK(onnx_site *s)
+{
+    int axis;
+    const int64_t *k;
+    int64_t n;
+    nilu_shape x = onnx_shape(s, 0), out = x, line = {.rank = x.rank};
+    NILU_TRY(onnx_axis(s, onnx_int(s, "axis", -1), x.rank, &axis));
+    NILU_TRY(onnx_whole(s, 1, &k, &n));
+    if (n != 1 || k[0] < 1 || k[0] > x.dim[axis] || k[0] > TOP_MOST)
+        return onnx_fail(s, N_("it wants more than the axis has, none, or more than %d"), TOP_MOST);
+    out.dim[axis] = k[0];
+    int64_t stride[NILU_MAX_RANK], *number = onnx_keep(&s->b->pool, (size_t)x.dim[axis] * sizeof *number);
+    T part[TOP_MOST], wide = nilu_cast(onnx_frozen(s, 0), NILU_F64);
+    for (int d = 0; d < x.rank; d++)
+        line.dim[d] = d == axis ? x.dim[d] : 1;
+    for (int64_t i = 0; number && i < x.dim[axis]; i++)
+        number[i] = i;
+    T place = number ? onnx_whole_constant(s, line, number) : NULL, none = onnx_scalar(s, NILU_F64, -INFINITY);
+    T left = nilu_maximum(onnx_int(s, "largest", 1) ? wide : nilu_neg(wide), onnx_scalar(s, NILU_F64, -DBL_MAX));
+    for (int64_t i = 0; i < k[0]; i++) {
+        part[i] = nilu_argmax(left, axis, true);
+        left = nilu_where(nilu_eq(place, part[i]), none, left);
+    }
+    T index = onnx_joined(part, k[0], axis);
+    strides(x, stride);
+    T at = nilu_add(nilu_mul(index, onnx_scalar(s, NILU_I64, (double)stride[axis])), places(s, x, out, axis));
+    T flat = nilu_reshape(onnx_t(s, 0), onnx_vector(base_count(x)));
+    NILU_TRY(onnx_put(s, 0, nilu_reshape(nilu_gather(flat, nilu_reshape(at, onnx_vector(base_count(out))), 0), out)));
+    return onnx_put(s, 1, index);
+}
+
 #define IS(name)                                                                                                       \
     {                                                                                                                  \
 #name, build_##name                                                                                            \
@@ -247,4 +283,5 @@ const onnx_row onnx_rows_index[] = {IS(Gather),          IS(GatherElements),
                                     IS(GatherND),        IS(ScatterND),
                                     IS(ScatterElements), {"Scatter", build_ScatterElements},
                                     IS(OneHot),          IS(Compress),
-                                    IS(NonZero),         {0}};
+                                    IS(NonZero),         IS(TopK),
+                                    {0}};

@@ -191,6 +191,9 @@ nodes("a triangle of INT64_MAX", node("Trilu", ["x", "k"], ["t"]), node("Gather"
 nodes("one-hot of nine dimensions", node("OneHot", ["i", "d", "v"], ["y"]), initial=[tensor("i", [1] * 8, 7, le("q", 0)), whole("d", 2), tensor("v", [2], raw=bytes(8))],
       says="9 dimensions are too many")
 nodes("one-hot of 2^31 classes", node("OneHot", ["i", "d", "v"], ["y"]), initial=[whole("i", 0), whole("d", 1 << 31), tensor("v", [2], raw=bytes(8))], says="depth")
+nodes("the 2^40 largest", node("TopK", ["x", "k"], ["y", "i"]), initial=[whole("k", 1 << 40)], says="more than the axis has")
+nodes("the -1 largest", node("TopK", ["x", "k"], ["y", "i"]), initial=[whole("k", -1)], says="more than the axis has")
+nodes("the largest of an axis that is not there", node("TopK", ["x", "k"], ["y", "i"], attribute("axis", i=7)), initial=[whole("k", 1)], says="axis 7")
 nodes("an index beyond", node("Gather", ["x", "i"], ["y"]), initial=[whole("i", 7)], says="index 0 is 7")
 nodes("an equation of 10,000 letters", node("Einsum", ["x"], ["y"], attribute("equation", s="i" * 10000)), says="equation")
 nodes("an equation of dots", node("Einsum", ["x"], ["y"], attribute("equation", s="....................->")), says="m.onnx")
