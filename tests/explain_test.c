@@ -184,6 +184,16 @@ static const char *const branches[] = {
     "layers:\n  - dense 6 softmax name=p\n  - dense auto\n",
 };
 
+/* Neurons that are a channel at a place of its map: zeros around the picture, strides, groups, pools, norms. */
+static const struct maps {
+    int64_t features;
+    const char *text;
+} maps[] = {
+    {36, "input: [1, 6, 6]\nlayers:\n  - conv 3 3 relu padding=same\n  - pool max 2\n  - conv 4 2 tanh\n  - flatten\n  - dense auto\n"},
+    {60, "input: [2, 6, 5]\nlayers:\n  - conv 4 3 gelu stride=2 padding=1 groups=2\n  - conv 3 3 padding=same bias=false\n  - flatten\n  - dense auto\n"},
+    {48, "input: [3, 4, 4]\nlayers:\n  - conv 5 3 padding=same bias=false\n  - batchnorm\n  - relu\n  - pool avg global\n  - dense auto\n"},
+};
+
 static net make(uint64_t seed)
 {
     static const char *const acts[] = {"relu", "tanh", "sigmoid", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "softplus", "softsign",
@@ -197,7 +207,11 @@ static net make(uint64_t seed)
     n.options.task = numbers ? NILU_TASK_NUMBERS : NILU_TASK_CLASSES;
     n.options.dtype = draw(seed, 3, 3) ? NILU_F64 : NILU_F32;
     n.options.loss = numbers ? draw(seed, 4, 2) ? "huber" : NULL : losses[draw(seed, 4, COUNT(losses))];
-    if (draw(seed, 5, 6) == 0) {
+    if (draw(seed, 5, 6) == 1) {
+        const struct maps *m = &maps[draw(seed, 6, COUNT(maps))];
+        n.features = m->features;
+        assert_ok(n.nl, nilu_model_from_text(n.nl, m->text, "net", &n.model));
+    } else if (draw(seed, 5, 6) == 0) {
         assert_ok(n.nl, nilu_model_from_text(n.nl, branches[draw(seed, 6, COUNT(branches))], "net", &n.model));
     } else {
         char chain[256] = "";
@@ -210,7 +224,7 @@ static net make(uint64_t seed)
     }
     n.store = nilu_store_new(n.nl);
     nilu_graph *g = nilu_graph_new(n.nl);
-    nilu_tensor *x = nilu_input(g, "x", NILU_F32, NILU_SHAPE(1, n.features)), *y;
+    nilu_tensor *x = nilu_input(g, "x", NILU_F32, nn_input_shape(n.model, 1, n.features)), *y;
     nilu_plan *plan;
     assert_ok(n.nl, nilu_model_build(n.model, x, n.outputs, false, &y));
     assert_ok(n.nl, nilu_compile(g, n.store, 1, &y, NULL, &plan));
@@ -221,6 +235,8 @@ static net make(uint64_t seed)
         float *w = v->data, size = powf(10, (float)draw(seed, 50 + (uint64_t)i, 7) / 2 - 2);
         for (size_t k = 0; k < v->bytes / sizeof *w; k++)
             w[k] = v->shape.rank == 1 ? size * (float)base_normal((base_key){seed, 77 + (uint64_t)i}, k) : w[k] * size;
+        for (size_t k = 0; k < v->bytes / sizeof *w && strstr(v->name, "/variance"); k++)
+            w[k] = fabsf(w[k]);
     }
     return n;
 }
