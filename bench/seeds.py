@@ -12,7 +12,7 @@ as JSON. MNIST in half the time, and with bf16:
 
 A small convolutional net:
 
-    bench/seeds.py MNIST --with "--model mnist_fast --augment \"translate 2\" --validation 0 --no-alarms --snapshots 0"
+    bench/seeds.py MNIST --with "--model mnist_quick --augment \"translate 1\" --validation 0 --no-alarms --snapshots 0"
 """
 import argparse
 import json

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The net of data/models/cifar_fast.yaml learnt by PyTorch on the same picture files, by the same rules: what do they cost there?
+"""A net of data/models/cifar_*.yaml learnt by PyTorch on the same picture files, by the same rules: what do they cost there?
 
-    bench/peers/cifar.py FOLDER [--epochs 7] [--threads N] [--steps N] [--seed N]
+    bench/peers/cifar.py FOLDER [--model cifar_quick] [--epochs N] [--threads N] [--steps N] [--seed N]
 
 FOLDER has train/CLASS/*.jpg and test/CLASS/*.jpg; needs torch, NumPy and Pillow. Prints the seconds that reading took, a line an
 epoch, and the accuracy of the averaged weights by six views. --steps ends after so many, to compare speeds alone.
@@ -17,7 +17,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from PIL import Image
 
-WIDTHS, BATCH, RATE, SIDE_RATE, MOMENTUM, DECAY, WARMUP, SMOOTHING, EMA = (48, 128, 256), 500, 0.12, 0.005, 0.8, 0.1, 50, 0.2, 0.98
+MODELS = {"cifar_quick": (48, (48, 64, 96, 128, 192, 256), 4), "cifar_fast": (64, (64, 96, 128, 192, 256, 384), 6)}
+PATCH, BATCH, RATE, SIDE_RATE, MOMENTUM, DECAY, WARMUP, SMOOTHING, EMA = 4, 500, 0.12, 0.005, 0.8, 0.1, 10, 0.2, 0.98
 
 
 def read(folder):
@@ -29,16 +30,13 @@ def read(folder):
     return torch.tensor(np.stack(pictures)).permute(0, 3, 1, 2).float().contiguous(), torch.tensor(labels)
 
 
-def net():
-    def norm(width):
-        return nn.BatchNorm2d(width, momentum=0.4)
-
-    layers, before = [nn.Conv2d(3, 24, 2), nn.GELU()], 24
-    for width in WIDTHS:
-        layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.MaxPool2d(2), norm(width), nn.GELU(),
-                   nn.Conv2d(width, width, 3, padding=1, bias=False), norm(width), nn.GELU()]
+def net(whitening, widths):
+    layers, before = [nn.Conv2d(3, whitening, PATCH, stride=2, padding=1), nn.GELU()], whitening
+    for i, width in enumerate(widths):
+        layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), *([nn.MaxPool2d(2)] if i in (1, 3) else []),
+                   nn.BatchNorm2d(width, momentum=0.4), nn.GELU()]
         before = width
-    model = nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(before, 10))
+    model = nn.Sequential(*layers, nn.MaxPool2d(4), nn.Flatten(), nn.Linear(before, 10))
     for layer in model:
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
@@ -48,9 +46,9 @@ def net():
 
 
 def whiten(conv, x):
-    patches = F.unfold(x, 2).transpose(1, 2).reshape(-1, 12).double()
+    patches = F.unfold(x, PATCH).transpose(1, 2).reshape(-1, 3 * PATCH * PATCH).double()
     values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
-    filters = (vectors / (values + 5e-4 * values.mean()).sqrt()).T.flip(0).float().reshape(12, 3, 2, 2)
+    filters = (vectors / (values + 5e-4 * values.mean()).sqrt()).T.flip(0).float()[:conv.out_channels // 2].view(-1, 3, PATCH, PATCH)
     conv.weight.data = torch.cat([filters, -filters])
     conv.weight.requires_grad = False
 
@@ -101,11 +99,14 @@ def accuracy(model, x, labels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
-    parser.add_argument("--epochs", type=int, default=7)
+    parser.add_argument("--model", choices=MODELS, default="cifar_quick")
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=1 << 60)
     parser.add_argument("--seed", type=int, default=0)
     a = parser.parse_args()
+    whitening, widths, epochs = MODELS[a.model]
+    epochs = a.epochs or epochs
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     begin = time.perf_counter()
@@ -114,14 +115,14 @@ def main():
     mean, deviation = x.mean((0, 2, 3), keepdim=True), x.std((0, 2, 3), keepdim=True)
     x, test = (x - mean) / deviation, (test - mean) / deviation
     print(f"read in {time.perf_counter() - begin:.1f} s", flush=True)
-    model = net()
+    model = net(whitening, widths)
     whiten(model[0], x[::len(x) // 1024])
     matrices = [p for p in model.parameters() if p.dim() > 1 and p.requires_grad]
     moments = [torch.zeros_like(p) for p in matrices]
     side = torch.optim.AdamW([p for p in model.parameters() if p.dim() == 1], lr=SIDE_RATE, weight_decay=DECAY)
-    first, steps, step = torch.rand(len(x)) < 0.5, a.epochs * (len(x) // BATCH), 0
+    first, steps, step = torch.rand(len(x)) < 0.5, epochs * (len(x) // BATCH), 0
     average = None
-    for epoch in range(a.epochs):
+    for epoch in range(epochs):
         order, total = torch.randperm(len(x)), 0.0
         for i in range(len(x) // BATCH):
             index = order[i * BATCH:(i + 1) * BATCH]
@@ -143,7 +144,7 @@ def main():
                     old.data.lerp_(new.data, share)
             if step == a.steps:
                 break
-        print(f"epoch {epoch + 1}/{a.epochs}  loss {total / (i + 1):.4f}  {time.perf_counter() - begin:.1f} s", flush=True)
+        print(f"epoch {epoch + 1}/{epochs}  loss {total / (i + 1):.4f}  {time.perf_counter() - begin:.1f} s", flush=True)
         if step == a.steps:
             break
     print(f"accuracy {100 * accuracy(average, test, test_labels):.2f} % after {time.perf_counter() - begin:.1f} s", flush=True)
