@@ -230,9 +230,10 @@ nilu_status data_scale_learn(nilu_data *d, const data_array *a, data_scale *s)
         data_scale_finish(s);
         return NILU_OK;
     }
-    double *sum = base_calloc(nl, (size_t)width, 2 * sizeof *sum), *same = sum + width;
+    double *sum = base_calloc(nl, (size_t)width, 2 * sizeof *sum);
     if (!sum)
         return NILU_E_NO_MEMORY;
+    double *same = sum + width;
     s->low = INFINITY;
     s->high = -INFINITY;
     nilu_status status = start_same(d, a, same);
