@@ -10,6 +10,7 @@ static const nilu_known_model models[] = {
     {"cnn28", N_("28 x 28, 1.2 million parameters: two convolutions, a pool, two dense layers")},
     {"mnist_fast", N_("28 x 28, 29 thousand parameters, learnt in little time")},
     {"mnist_quick", N_("28 x 28, 0.12 million parameters, learnt in seconds")},
+    {"cifar_small", N_("32 x 32, 0.29 million parameters, at full resolution")},
     {"cifar_quick", N_("32 x 32, 0.9 million parameters: cifar_fast with fewer filters")},
     {"cifar_fast", N_("32 x 32, 1.8 million parameters, learnt in little time: a first layer that whitens, Muon")},
     {"resnet20", N_("32 x 32, 0.27 million parameters (He 2015)")},
