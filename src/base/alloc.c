@@ -75,14 +75,14 @@ void base_in_large_pages(void *at, size_t bytes)
 #endif
 }
 
-/* The block's true start stands in the eight bytes before the aligned address; whole lines of 64 bytes follow it. What nearly
- * fills large pages begins with one. */
+/* The block's true start stands in the eight bytes before the aligned address; whole lines of 64 bytes follow it. What fills
+ * large pages begins with one; its end stays in small ones, so that no more memory is touched than was asked for. */
 void *base_alloc_aligned(nilu *nl, size_t bytes)
 {
-    const bool large = bytes >= BASE_LARGE_PAGE / 2;
+    const bool large = bytes >= BASE_LARGE_PAGE;
     const uintptr_t to = large ? BASE_LARGE_PAGE : 64;
-    size_t whole, total;
-    if (!base_add(bytes, to + 64, &whole) || !base_add(whole & ~(size_t)(to - 1), to + sizeof(void *), &total)) {
+    size_t total;
+    if (!base_add(bytes, to + 64 + sizeof(void *), &total)) {
         base_no_memory(nl, SIZE_MAX);
         return NULL;
     }
@@ -91,7 +91,7 @@ void *base_alloc_aligned(nilu *nl, size_t bytes)
         return NULL;
     char *p = (char *)(((uintptr_t)start + sizeof(void *) + to - 1) & ~(to - 1));
     if (large)
-        base_in_large_pages(p, whole & ~(size_t)(to - 1));
+        base_in_large_pages(p, bytes);
     memset(p, 0, bytes + 64);
     memcpy(p - sizeof start, &start, sizeof start);
     return p;
