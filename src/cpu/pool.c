@@ -72,6 +72,7 @@ static void max_pairs(const ops_slide_plan *p, const float *restrict x, float *r
 typedef struct pool {
     ops_slide_plan p;
     int64_t planes, together; /* of a tile */
+    bool pairs;               /* windows are two wide, side by side */
 } pool;
 
 CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, nilu_shape x, nilu_shape y, cpu_job *job)
@@ -81,6 +82,7 @@ CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, nilu_shape x, 
     if (!v)
         return NILU_E_NO_MEMORY;
     v->p = ops_pool_plan(n->attr, x, y);
+    v->pairs = in_pairs(&v->p);
     v->planes = v->p.samples * v->p.channels;
     v->together = CPU_TILE_BYTES / (v->p.in[0] * v->p.in[1] * (int64_t)nilu_dtype_size(n->in[0]->dtype)) + 1;
     job->tiles[0] = cpu_ceil_div(v->planes, v->together);
@@ -120,8 +122,7 @@ CPU_COLD static nilu_status prepare_unpool(nilu *nl, const nilu_node *n, const c
 static nilu_status run_max(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
 {
     int32_t *index = c->out[1].data;
-    const bool pairs = in_pairs(&((const pool *)c->plan)->p);
-    EACH_PLANE((pairs ? max_pairs : max_f32)(&v->p, x, z, index + i * to), max_f64(&v->p, x, z, index + i * to), in, out);
+    EACH_PLANE((v->pairs ? max_pairs : max_f32)(&v->p, x, z, index + i * to), max_f64(&v->p, x, z, index + i * to), in, out);
 }
 
 static nilu_status run_avg(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)

@@ -203,8 +203,6 @@ CPU_COLD static winograd *start(nilu *nl, const nilu_node *n, const cpu_isa *isa
     v->down = cpu_ceil_div(v->out[0], TILE);
     v->across = cpu_ceil_div(v->out[1], TILE);
     v->strips = v->samples * v->down;
-    const int64_t share = v->strips * v->across / GROUPS, group = v->channels * v->filters > SMALL ? GROUP : SMALL_GROUP;
-    v->some = cpu_ceil_div(share < FEW ? FEW : cpu_least(share, group), v->across);
     v->strip = 1; /* vectors of a block: 32 columns at most */
     for (int strip = 2; strip <= 4; strip *= 2)
         if (v->gemm->most[strip] && strip * v->gemm->lanes[CPU_F32] <= 2 * LANES)
@@ -235,7 +233,8 @@ static nilu_status prepare_both(winograd *v, cpu_job *job)
         return NILU_E_NO_MEMORY;
     v->panel = v->strip * v->gemm->lanes[CPU_F32];
     v->panel = v->panel < LANES ? LANES : v->panel;
-    v->groups = cpu_ceil_div(v->strips, v->some);
+    const int64_t share = v->strips * v->across / GROUPS, group = v->channels * v->filters > SMALL ? GROUP : SMALL_GROUP;
+    v->groups = cpu_ceil_div(v->strips, cpu_ceil_div(share < FEW ? FEW : cpu_least(share, group), v->across));
     v->some = cpu_ceil_div(v->strips, v->groups);
     job->tiles[0] = cpu_ceil_div(v->filters, LANES) * cpu_ceil_div(v->channels, LANES);
     job->tiles[1] = v->groups;
