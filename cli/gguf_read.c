@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,11 +31,7 @@ typedef struct type {
 
 static float half(const unsigned char *p)
 {
-    int h = p[0] | p[1] << 8, exponent = h >> 10 & 31, fraction = h & 1023;
-    float v = exponent == 31  ? (fraction ? NAN : INFINITY)
-              : exponent == 0 ? ldexpf((float)fraction, -24)
-                              : ldexpf((float)(1024 + fraction), exponent - 25);
-    return h >> 15 ? -v : v;
+    return base_f16_to_f32((uint16_t)(p[0] | p[1] << 8));
 }
 
 static void of_halves(const unsigned char *from, int64_t n, void *to)
@@ -113,16 +108,7 @@ static nilu_status bad(const gguf_file *f, const char *what)
 
 static nilu_status read_at(const gguf_file *f, uint64_t at, void *to, size_t n)
 {
-    for (size_t got = 0; got < n;) {
-        ssize_t r = pread(f->fd, (char *)to + got, n - got, (off_t)(at + got));
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r <= 0)
-            return base_fail(f->nl, NILU_E_FILE_READ, N_("%s: reading failed: %s"), f->path,
-                             r < 0 ? strerror(errno) : base_text(N_("the file became shorter")));
-        got += (size_t)r;
-    }
-    return NILU_OK;
+    return base_read_at(f->nl, f->fd, f->path, at, to, n);
 }
 
 static uint64_t left(const walk *w)

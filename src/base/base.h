@@ -99,6 +99,8 @@ void base_sha256_end(base_sha256 *s, char hex[65]);
 /* ---- files: base/file.c */
 /* Reads a whole regular file of at most `limit` bytes; *bytes is freed by base_free. NUL follows the last byte. */
 nilu_status base_read_file(nilu *nl, const char *path, size_t limit, char **bytes, size_t *n);
+/* n bytes that stand from `at` in the open file; that they are there has been checked, `path` is for the sentence. */
+nilu_status base_read_at(nilu *nl, int file, const char *path, uint64_t at, void *out, size_t n);
 /* A file under a temporary name beside `path`; base_commit syncs it and renames it over `path`, so that `path` always
  * holds either the old or the new content whole. base_discard removes it. */
 typedef struct base_output {
@@ -115,6 +117,7 @@ nilu_status base_make_dirs(nilu *nl, const char *path);
 
 /* ---- numbers: base/number.c */
 float base_bf16_to_f32(uint16_t half);
+float base_f16_to_f32(uint16_t half);
 uint16_t base_f32_to_bf16(float value); /* nearest even; NaN stays NaN */
 double base_load(nilu_dtype dtype, const void *array, int64_t i);
 void base_store(nilu_dtype dtype, void *array, int64_t i, double value); /* integers: truncated, then saturated */

@@ -53,6 +53,19 @@ cleanup:
     return status;
 }
 
+nilu_status base_read_at(nilu *nl, int file, const char *path, uint64_t at, void *out, size_t n)
+{
+    for (size_t got = 0; got < n;) {
+        ssize_t r = pread(file, (char *)out + got, n - got, (off_t)(at + got));
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0)
+            return base_fail(nl, NILU_E_FILE_READ, N_("%s: reading failed: %s"), path, r < 0 ? strerror(errno) : base_text(N_("the file became shorter")));
+        got += (size_t)r;
+    }
+    return NILU_OK;
+}
+
 nilu_status base_create(nilu *nl, const char *path, base_output *o)
 {
     *o = (base_output){.nl = nl};

@@ -37,6 +37,16 @@ bool base_is_float(nilu_dtype dtype)
     return (unsigned)dtype < NILU_DTYPES && dtypes[dtype].is_float;
 }
 
+/* 1 sign, 5 exponent, 10 fraction bits. */
+float base_f16_to_f32(uint16_t half)
+{
+    int exponent = half >> 10 & 31, fraction = half & 1023;
+    float v = exponent == 31  ? (fraction ? NAN : INFINITY)
+              : exponent == 0 ? ldexpf((float)fraction, -24)
+                              : ldexpf((float)(1024 + fraction), exponent - 25);
+    return half >> 15 ? -v : v;
+}
+
 float base_bf16_to_f32(uint16_t half)
 {
     uint32_t bits = (uint32_t)half << 16;

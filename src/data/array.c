@@ -2,7 +2,6 @@
  * Invariant: after data_array_check, every row lies inside the file. */
 #include "data/data.h"
 
-#include <math.h>
 #include <string.h>
 
 static const struct {
@@ -105,18 +104,6 @@ static void turn(unsigned char *at, int64_t n, size_t size)
         }
 }
 
-/* IEEE binary16: 1 sign, 5 exponent, 10 fraction bits. */
-static double from_half(uint16_t h)
-{
-    int exponent = h >> 10 & 31;
-    double fraction = h & 1023, v;
-    if (exponent == 31)
-        v = fraction != 0 ? NAN : INFINITY;
-    else
-        v = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
-    return h >> 15 ? -v : v;
-}
-
 #define NUMBERS(code, type, expression)                                                                                \
     case code:                                                                                                         \
         for (int64_t i = 0; i < n; i++) {                                                                              \
@@ -141,7 +128,7 @@ void data_array_numbers(const data_array *a, void *raw, int64_t n, double *out)
         NUMBERS(DATA_I32, int32_t, v)
         NUMBERS(DATA_U64, uint64_t, (double)v)
         NUMBERS(DATA_I64, int64_t, (double)v)
-        NUMBERS(DATA_F16, uint16_t, from_half(v))
+        NUMBERS(DATA_F16, uint16_t, (double)base_f16_to_f32(v))
         NUMBERS(DATA_F32, float, (double)v)
         NUMBERS(DATA_F64, double, v)
     default:

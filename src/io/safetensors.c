@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,16 +47,7 @@ static nilu_status bad(const io_file *f, const char *format, ...)
 /* n bytes from `at`, which the header's checks have shown to be there. */
 static nilu_status read_at(const io_file *f, uint64_t at, void *out, size_t n)
 {
-    for (size_t got = 0; got < n;) {
-        ssize_t r = pread(f->fd, (char *)out + got, n - got, (off_t)(at + got));
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r <= 0)
-            return base_fail(f->nl, NILU_E_FILE_READ, N_("%s: reading failed: %s"), f->path,
-                             r < 0 ? strerror(errno) : base_text(N_("the file became shorter")));
-        got += (size_t)r;
-    }
-    return NILU_OK;
+    return base_read_at(f->nl, f->fd, f->path, at, out, n);
 }
 
 /* ---- the header */
@@ -329,15 +319,6 @@ nilu_status io_verify(io_file *f)
     return status;
 }
 
-static float half_to_float(uint16_t h)
-{
-    int exponent = h >> 10 & 31, fraction = h & 1023;
-    float v = exponent == 31  ? (fraction ? NAN : INFINITY)
-              : exponent == 0 ? ldexpf((float)fraction, -24)
-                              : ldexpf((float)(1024 + fraction), exponent - 25);
-    return h >> 15 ? -v : v;
-}
-
 static nilu_status read_halves(const io_file *f, const io_tensor *t, float *out)
 {
     uint16_t piece[PIECE / 2];
@@ -345,7 +326,7 @@ static nilu_status read_halves(const io_file *f, const io_tensor *t, float *out)
         size_t n = t->bytes - at < sizeof piece ? (size_t)(t->bytes - at) : sizeof piece;
         NILU_TRY(read_at(f, t->begin + at, piece, n));
         for (size_t i = 0; i < n / 2; i++)
-            *out++ = half_to_float(piece[i]);
+            *out++ = base_f16_to_f32(piece[i]);
     }
     return NILU_OK;
 }
