@@ -136,6 +136,10 @@ ok $? "  ... and the same loss"
 for command in blame explain health; do
     try "$command of what was imported" "$nilu" $command in-part.gguf
 done
+try "a net of pictures, written" "$nilu" train digits --hidden 8 --steps 1 --quiet --out seen
+try "  ..." "$nilu" export seen --onnx seen.onnx
+try "  ... is imported" "$nilu" import seen.onnx --data digits --out dreamer
+try "  ... and dreams" "$nilu" dream dreamer --class 3 --steps 2 --out dream.png
 try "trained on from there" "$nilu" train table.csv --from in-part.gguf --optimizer sgd --lr 0 --batch 16 --steps 1 --out on
 has "all 6 parameters"
 "$nilu" export on --npz back.npz >out 2>err && cmp back.npz part.npz >out 2>&1

@@ -82,13 +82,8 @@ nilu_status nn_for_pictures(const nilu_model *m, int height, int width, int many
 
 nilu_status nn_at_size(const nilu_model *m, int height, int width, int new_height, int new_width, nilu_model **own)
 {
-    char *text = nilu_model_text(m);
-    nilu_status status = text ? nilu_model_from_text(m->nl, text, m->file, own) : NILU_E_NO_MEMORY;
-    nilu_text_free(m->nl, text);
-    if (status != NILU_OK) {
-        *own = NULL;
-        return status;
-    }
+    *own = NULL;
+    NILU_TRY(again(m, own));
     nilu_shape *s = &(*own)->input[0].shape;
     const int at = s->rank == 3 && s->dim[0] == height && s->dim[1] == width ? 0 : s->rank - 2; /* channels last, or first */
     if ((*own)->input[0].shaped && s->rank >= 2 && s->dim[at] == height && s->dim[at + 1] == width) {
