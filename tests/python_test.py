@@ -138,6 +138,13 @@ def mistakes_are_sentences():
             raise AssertionError("nothing was said of a mistake: " + part)
 
 
+def single_numbers_have_no_dimensions():
+    g = nilu.Graph()
+    x, store = g.param("x", ()), nilu.Store(g.context)
+    store["x"] = np.float32(3)
+    assert store["x"].shape == () and g.compile(x * 2, store=store).step() == 6
+
+
 def models_of_others():
     folder = os.path.join(SOURCE, "tests", "golden", "onnx")
     m = nilu.Onnx(os.path.join(folder, "classifier.onnx"))
@@ -250,7 +257,8 @@ def stores_are_files():
 
 bad = 0
 tests = [learns_exclusive_or, same_bits_for_any_threads, gradients_are_nodes, arrays_are_not_copied, other_arrays_come_by_dlpack, ops_have_their_options,
-         mistakes_are_sentences, models_of_others, arrays_go_by_dlpack_too, graphs_are_asked_who_is_to_blame, runs_are_loaded, stores_are_files, the_notebook_runs]
+         mistakes_are_sentences, single_numbers_have_no_dimensions, models_of_others, arrays_go_by_dlpack_too, graphs_are_asked_who_is_to_blame,
+         runs_are_loaded, stores_are_files, the_notebook_runs]
 for i, test in enumerate(tests):
     try:
         test()

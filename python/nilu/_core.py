@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def _code(dtype: Any) -> int:
     dtype = np.dtype(_dtypes.get(dtype, dtype) if isinstance(dtype, str) else dtype)
     if dtype not in _codes:
         raise TypeError("nilu has no type %s; there are %s" % (dtype, ", ".join(_dtypes)))
-    return _codes[dtype]
+    return int(_codes[dtype])
 
 
 def _shape(dims: Sequence[int]) -> Any:
@@ -58,7 +58,7 @@ class Context:
 
     @property
     def threads(self) -> int:
-        return lib.nilu_threads(self.c)
+        return int(lib.nilu_threads(self.c))
 
     @property
     def isa(self) -> str:
@@ -70,9 +70,10 @@ _default: Context | None = None
 
 def _context(context: Context | None) -> Context:
     global _default
-    if context is None:
-        _default = _default or Context()
-    return context or _default
+    if context is not None:
+        return context
+    _default = _default or Context()
+    return _default
 
 
 class Store:
@@ -86,9 +87,9 @@ class Store:
         self._free = weakref.finalize(self, _free_after, lib.nilu_store_free, self.c, self.context)
 
     def __len__(self) -> int:
-        return lib.nilu_store_count(self.c)
+        return int(lib.nilu_store_count(self.c))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return (text(lib.nilu_store_at(self.c, i).name) for i in range(len(self)))
 
     def __contains__(self, name: str) -> bool:
@@ -102,7 +103,7 @@ class Store:
 
     def __setitem__(self, name: str, value: Any) -> None:
         old = lib.nilu_store_find(self.c, name.encode())
-        a = np.ascontiguousarray(value, dtype=_numpy[old.dtype] if old else None)
+        a = _laid_out(value, _numpy[old.dtype] if old else None)
         check(self.context.c, lib.nilu_store_put(self.c, old.kind if old else lib.NILU_PARAM, name.encode(), _code(a.dtype), _shape(a.shape), _pointer(a)))
 
     def save(self, path: Any) -> None:
@@ -126,6 +127,11 @@ def _free_after(free: Any, c: Any, *keep: Any) -> None:
 
 def _pointer(a: np.ndarray) -> Any:
     return ffi.cast("void *", a.ctypes.data)
+
+
+def _laid_out(value: Any, dtype: Any = None) -> np.ndarray:
+    """As rows of numbers, copied only if it is not; np.ascontiguousarray would give a single number a dimension."""
+    return np.asarray(value, dtype=dtype, order="C")
 
 
 class _Memory:
@@ -179,22 +185,22 @@ class Tensor:
     def _like(self, other: Any) -> "Tensor":
         return other if isinstance(other, Tensor) else self.graph.constant(np.asarray(other, dtype=_dtypes[self.dtype]))
 
-    def __add__(self, o): return call("add", self, self._like(o))
-    def __radd__(self, o): return call("add", self._like(o), self)
-    def __sub__(self, o): return call("sub", self, self._like(o))
-    def __rsub__(self, o): return call("sub", self._like(o), self)
-    def __mul__(self, o): return call("mul", self, self._like(o))
-    def __rmul__(self, o): return call("mul", self._like(o), self)
-    def __truediv__(self, o): return call("div", self, self._like(o))
-    def __rtruediv__(self, o): return call("div", self._like(o), self)
-    def __pow__(self, o): return call("pow", self, self._like(o))
-    def __matmul__(self, o): return call("matmul", self, self._like(o))
-    def __rmatmul__(self, o): return call("matmul", self._like(o), self)
-    def __neg__(self): return call("neg", self)
-    def __lt__(self, o): return call("lt", self, self._like(o))
-    def __le__(self, o): return call("le", self, self._like(o))
-    def __gt__(self, o): return call("gt", self, self._like(o))
-    def __ge__(self, o): return call("ge", self, self._like(o))
+    def __add__(self, o: Any) -> Tensor: return call("add", self, self._like(o))
+    def __radd__(self, o: Any) -> Tensor: return call("add", self._like(o), self)
+    def __sub__(self, o: Any) -> Tensor: return call("sub", self, self._like(o))
+    def __rsub__(self, o: Any) -> Tensor: return call("sub", self._like(o), self)
+    def __mul__(self, o: Any) -> Tensor: return call("mul", self, self._like(o))
+    def __rmul__(self, o: Any) -> Tensor: return call("mul", self._like(o), self)
+    def __truediv__(self, o: Any) -> Tensor: return call("div", self, self._like(o))
+    def __rtruediv__(self, o: Any) -> Tensor: return call("div", self._like(o), self)
+    def __pow__(self, o: Any) -> Tensor: return call("pow", self, self._like(o))
+    def __matmul__(self, o: Any) -> Tensor: return call("matmul", self, self._like(o))
+    def __rmatmul__(self, o: Any) -> Tensor: return call("matmul", self._like(o), self)
+    def __neg__(self) -> Tensor: return call("neg", self)
+    def __lt__(self, o: Any) -> Tensor: return call("lt", self, self._like(o))
+    def __le__(self, o: Any) -> Tensor: return call("le", self, self._like(o))
+    def __gt__(self, o: Any) -> Tensor: return call("gt", self, self._like(o))
+    def __ge__(self, o: Any) -> Tensor: return call("ge", self, self._like(o))
 
 
 class Graph:
@@ -227,8 +233,7 @@ class Graph:
         return self._made(lib.nilu_state(self.c, encoded(name), _code(dtype), _shape(shape), value))
 
     def constant(self, value: Any) -> Tensor:
-        a = np.ascontiguousarray(value)
-        a = a.reshape(np.shape(value))
+        a = _laid_out(value)
         return self._made(lib.nilu_constant(self.c, _code(a.dtype), _shape(a.shape), _pointer(a)))
 
     def assign(self, state: Tensor, value: Tensor) -> None:
@@ -250,7 +255,7 @@ class Graph:
         """The graph as "text", "dot" or "mermaid"."""
         c = lib.nilu_graph_text(self.c, encoded(format))
         try:
-            return text(c) or ""
+            return text(c)
         finally:
             lib.nilu_text_free(self.context.c, c)
 
@@ -276,7 +281,7 @@ class Plan:
         one that speaks DLPack."""
         if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
             value = np.from_dlpack(value)
-        a = np.ascontiguousarray(value)
+        a = _laid_out(value)
         check(self.context.c, lib.nilu_feed(self.c, encoded(name), _pointer(a), a.nbytes))
         self._fed[name] = a  # it must live until the next feed
 
@@ -301,7 +306,7 @@ class Plan:
     def text(self) -> str:
         c = lib.nilu_plan_text(self.c)
         try:
-            return text(c) or ""
+            return text(c)
         finally:
             lib.nilu_text_free(self.context.c, c)
 
@@ -319,7 +324,7 @@ def call(name: str, *values: Any) -> Tensor:
     return graph._made(f(*made))
 
 
-def _flat(values):
+def _flat(values: Sequence[Any]) -> Iterator[Any]:
     for v in values:
         if isinstance(v, (list, tuple)):
             yield from v
@@ -368,7 +373,7 @@ def loss(name: str, y: Tensor, target: Tensor) -> Tensor:
 def grad(y: Tensor, wrt: Tensor | Sequence[Tensor]) -> Any:
     """The gradient of a scalar by tensors, as nodes: differentiate them again for higher orders."""
     many = not isinstance(wrt, Tensor)
-    wrt = list(wrt) if many else [wrt]
+    wrt = [wrt] if isinstance(wrt, Tensor) else list(wrt)
     out = ffi.new("nilu_tensor *[]", max(len(wrt), 1))
     check(y.graph.context.c, lib.nilu_grad(y.c, len(wrt), [t.c for t in wrt], out))
     made = [Tensor(out[i], y.graph) for i in range(len(wrt))]
@@ -426,7 +431,7 @@ class Onnx:
     def run(self, **arrays: Any) -> list[np.ndarray]:
         """Outputs for these arrays. Inputs that decide about shapes are taken as they are given."""
         graph, store = Graph(self.context), Store(self.context)
-        kept = {n: np.ascontiguousarray(a) for n, a in arrays.items()}
+        kept = {n: _laid_out(a) for n, a in arrays.items()}
         given, names = ffi.new("nilu_onnx_given[]", max(len(kept), 1)), []
         for i, (n, a) in enumerate(kept.items()):
             names.append(encoded(n))

@@ -24,7 +24,7 @@ def _plain(struct: Any, leave: Sequence[str] = ()) -> dict[str, Any]:
         if name in leave or field.type.kind == "struct":
             continue
         if field.type.cname == "char const *" or field.type.cname == "char *":
-            out[name] = text(value)
+            out[name] = text(value) if value else None
         elif field.type.kind == "array" and field.type.item.cname == "char":
             out[name] = text(value)
         elif field.type.kind in ("primitive", "enum"):
@@ -138,7 +138,7 @@ class Model:
         """As a model file."""
         c = lib.nilu_model_text(self.c)
         try:
-            return text(c) or ""
+            return text(c)
         finally:
             lib.nilu_text_free(self.context.c, c)
 
@@ -166,9 +166,10 @@ class Model:
         try:
             if usual is not None:
                 check(self.context.c, lib.nilu_blame_learn(out[0], len(usual), ffi.cast("float *", usual.ctypes.data)))
-            goal = ffi.NULL if target is None else ffi.cast("float *", _sample(target).ctypes.data)
+            goal = None if target is None else _sample(target)  # which must live until the case is told
             found = ffi.new("nilu_case_file *")
-            check(self.context.c, lib.nilu_blame_case(out[0], ffi.cast("float *", x.ctypes.data), label, goal, accused, found))
+            check(self.context.c, lib.nilu_blame_case(out[0], ffi.cast("float *", x.ctypes.data), label,
+                                                      ffi.NULL if goal is None else ffi.cast("float *", goal.ctypes.data), accused, found))
             return _case(found)
         finally:
             lib.nilu_blame_free(out[0])
@@ -196,12 +197,13 @@ class Run:
 
     def __init__(self, folder: Any, context: Context | None = None, data_dir: Any = None, cache_dir: Any = None):
         self.context = _context(context)
-        o, out, keep = ffi.new("nilu_inquiry_options *"), ffi.new("nilu_inquiry **"), []
+        o, out = ffi.new("nilu_inquiry_options *"), ffi.new("nilu_inquiry **")
+        keep: list[Any] = []
         opened = _data_options({k: v for k, v in (("data_dir", data_dir), ("cache_dir", cache_dir)) if v}, keep)
         o.size, o.moment, o.dtype, o.opened = ffi.sizeof("nilu_inquiry_options"), lib.NILU_MODEL, lib.NILU_F64, opened
         check(self.context.c, lib.nilu_inquiry_open(self.context.c, encoded(folder), o, out))
         self.c = out[0]
-        self._free = weakref.finalize(self, _free_after, lib.nilu_inquiry_free, self.c, self.context)
+        self._free: Any = weakref.finalize(self, _free_after, lib.nilu_inquiry_free, self.c, self.context)
         self._about = lib.nilu_inquiry_about(self.c)
 
     @property
