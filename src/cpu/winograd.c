@@ -26,15 +26,13 @@ enum { TILE = 4, SIDE = 6, POSITIONS = SIDE * SIDE, KERNEL = 3, AREA = 9 };
 #define LEAST_TILES 64
 #define MOST_WEIGHTS (16 << 20) /* numbers of U: they stay from step to step */
 #define GROUP 48               /* tiles of a group, about: each reads all of U */
-#define SMALL_GROUP 12         /* where U is so small that all that a group needs fits half of a cache of the second level */
-#define SMALL 1536             /* weights, of nine numbers each */
-#define WEIGHT_GROUP 24        /* conv_weight: each reads and writes a part's sums */
+#define WEIGHT_GROUP 96        /* conv_weight: each reads and writes a part's sums */
 #define GROUPS 8               /* for that many threads, if each has FEW tiles */
 #define FEW 12
 #define MOST_PARTS 16          /* of the sum over tiles */
 #define PART_TILES 384         /* of a part, at least: its sums, more than a cache holds, are written and read once more */
 #define PARTS_BYTES (16 << 20) /* that parts may take, if there are several */
-#define CHUNK 16384            /* weights whose sums are made together */
+#define TASKS 8                /* of conv_weight, at least: parts, and chunks of filters, each of which transforms all pictures */
 
 typedef struct winograd {
     const cpu_gemm_table *gemm;
@@ -44,9 +42,11 @@ typedef struct winograd {
     int64_t in[2], out[2], padding[2];  /* sides of the picture, of the result (conv_weight: of the errors) */
     int64_t down, across;        /* tiles of a picture */
     int64_t strips, some, groups; /* rows of tiles: all; of a group; of all groups */
-    int64_t v_row, m_row, v_far, m_far; /* from tile to tile and from position to position, in elements */
+    int64_t tiles;               /* of a group */
+    int64_t wide;                /* channels that lie side by side in V */
+    int64_t v_far, m_far;        /* from position to position, in elements */
     int strip;
-    int64_t panel;               /* columns of U that lie together */
+    int64_t panel;               /* columns of a block's operand, that lie together */
     size_t m_at, picture_at, turned_at; /* in `local`, in elements, behind V */
     int64_t chunk, chunks, parts, all; /* conv_weight: `all` numbers in a part */
 } winograd;
@@ -107,11 +107,17 @@ static void ask(const float *at, int64_t channels, int64_t plane, int64_t n)
             __builtin_prefetch(at + i);
 }
 
-/* The tiles of strips begin .. end-1, channels c0 .. c1-1, transformed: z [positions, tiles, channels]. */
-static void gather(const winograd *v, const source *s, int64_t begin, int64_t end, int64_t c0, int64_t c1, float *z, int64_t z_row,
+/* Where channel c begins in a position of V, M or E. */
+static int64_t at_channel(const winograd *v, int64_t c, int64_t wide)
+{
+    return c / wide * wide * v->tiles + c % wide;
+}
+
+/* The tiles of strips begin .. end-1, channels c0 .. c1-1, transformed: z [positions, channels / wide, tiles, wide]. */
+static void gather(const winograd *v, const source *s, int64_t begin, int64_t end, int64_t c0, int64_t c1, float *z, int64_t wide,
                    int64_t z_far, float *picture)
 {
-    const cpu_grid from = {s->width * LANES, LANES, TILE * LANES}, to = {SIDE * z_far, z_far, z_row};
+    const cpu_grid from = {s->width * LANES, LANES, TILE * LANES}, to = {SIDE * z_far, z_far, wide};
     const int64_t shared = s->rows - TILE, plane = s->sides[0] * s->sides[1];
     for (int64_t c = c0; c < c1; c += LANES)
         for (int64_t strip = begin; strip < end; strip++) {
@@ -127,7 +133,7 @@ static void gather(const winograd *v, const source *s, int64_t begin, int64_t en
                 ask(s->at + (next / v->down * s->channels + channel) * plane + row * s->sides[1], cpu_least(LANES, c1 - channel), plane,
                     cpu_least(TILE, s->sides[0] - row) * s->sides[1]);
             }
-            s->transform(picture, &from, z + (strip - begin) * v->across * z_row + c - c0, &to, v->across);
+            s->transform(picture, &from, z + (strip - begin) * v->across * wide + at_channel(v, c - c0, wide), &to, v->across);
         }
 }
 
@@ -207,17 +213,19 @@ CPU_COLD static winograd *start(nilu *nl, const nilu_node *n, const cpu_isa *isa
     for (int strip = 2; strip <= 4; strip *= 2)
         if (v->gemm->most[strip] && strip * v->gemm->lanes[CPU_F32] <= 2 * LANES)
             v->strip = strip;
+    v->panel = v->strip * v->gemm->lanes[CPU_F32];
+    v->panel = v->panel < LANES ? LANES : v->panel;
     return v;
 }
 
 /* Places in `local`, when groups and parts are known. */
 CPU_COLD static size_t place(winograd *v)
 {
-    const int64_t tiles = v->some * v->across, width = v->across * TILE + SIDE - TILE;
-    v->v_row = cpu_gemm_spaced(v->channels);
-    v->m_row = cpu_gemm_spaced(v->chunk ? v->chunk : v->filters);
-    v->v_far = cpu_gemm_spaced(tiles * v->v_row);
-    v->m_far = cpu_gemm_spaced(tiles * v->m_row);
+    const int64_t width = v->across * TILE + SIDE - TILE;
+    v->tiles = v->some * v->across;
+    v->wide = v->chunk ? LANES : v->channels % 1024 ? cpu_round_up(v->channels, LANES) : cpu_gemm_spaced(v->channels);
+    v->v_far = cpu_gemm_spaced(v->tiles * cpu_round_up(v->channels, v->wide));
+    v->m_far = cpu_gemm_spaced(v->tiles * cpu_round_up(v->chunk ? v->chunk : v->filters, v->panel));
     v->m_at = (size_t)(POSITIONS * v->v_far);
     v->picture_at = v->m_at + (size_t)(POSITIONS * v->m_far);
     v->turned_at = v->picture_at + (size_t)(SIDE * width * LANES);
@@ -231,10 +239,8 @@ static nilu_status prepare_both(winograd *v, cpu_job *job)
     *job = (cpu_job){.phases = 2, .plan = v};
     if (!v)
         return NILU_E_NO_MEMORY;
-    v->panel = v->strip * v->gemm->lanes[CPU_F32];
-    v->panel = v->panel < LANES ? LANES : v->panel;
-    const int64_t share = v->strips * v->across / GROUPS, group = v->channels * v->filters > SMALL ? GROUP : SMALL_GROUP;
-    v->groups = cpu_ceil_div(v->strips, cpu_ceil_div(share < FEW ? FEW : cpu_least(share, group), v->across));
+    const int64_t share = v->strips * v->across / GROUPS;
+    v->groups = cpu_ceil_div(v->strips, cpu_ceil_div(share < FEW ? FEW : cpu_least(share, GROUP), v->across));
     v->some = cpu_ceil_div(v->strips, v->groups);
     job->tiles[0] = cpu_ceil_div(v->filters, LANES) * cpu_ceil_div(v->channels, LANES);
     job->tiles[1] = v->groups;
@@ -276,36 +282,59 @@ static void transform_weights(const winograd *v, const nilu_call *c, int64_t t, 
     }
 }
 
-/* Strips begin .. end-1 of filters f .. f+15. */
+/* Strips begin .. end-1 of filters f .. f+15, which begin at m. */
 static void put_back(const winograd *v, const float *m, int64_t begin, int64_t end, int64_t f, float *y, float *turned)
 {
     const int64_t width = v->out[1], plane = v->out[0] * width, last = v->across - 1, n = cpu_least(LANES, v->filters - f);
-    const cpu_grid from = {SIDE * v->m_far, v->m_far, -v->m_row}, to = {width * LANES, LANES, -TILE * LANES};
-    for (int64_t strip = begin; strip < end; strip++) {
+    const cpu_grid from = {SIDE * v->m_far, v->m_far, -v->panel}, to = {width * LANES, LANES, -TILE * LANES};
+    for (int64_t strip = end - 1; strip >= begin; strip--) {
         const int64_t row = strip % v->down * TILE, rows = cpu_least(TILE, v->out[0] - row);
         float *to_y = y + (strip / v->down * v->filters + f) * plane + row * width;
         ask(to_y, n, plane, rows * width);
         /* What of a tile lies beyond its row is overwritten by the next row's begin, which comes later: the last tile is first. */
-        v->isa->result(m + ((strip - begin) * v->across + last) * v->m_row + f, &from, turned + last * TILE * LANES, &to, v->across);
+        v->isa->result(m + ((strip - begin) * v->across + last) * v->panel, &from, turned + last * TILE * LANES, &to, v->across);
         turn(v, rows * width, n, turned, LANES, to_y, plane);
     }
 }
 
+/* Lines of what comes next are asked for, into the second level. */
+static const float *soon(const float *at, int64_t lines)
+{
+    for (; lines > 0; lines--, at += LANES)
+        __builtin_prefetch(at, 0, 2);
+    return at;
+}
+
+/* While a block is multiplied, what blocks of the next panel and of the next position need is on its way. */
 static void compute(const winograd *v, const nilu_call *c, int64_t t, float *local)
 {
-    const int64_t begin = t * v->some, end = cpu_least(begin + v->some, v->strips), far = cpu_round_up(v->filters, v->panel) * v->channels;
+    const int64_t begin = t * v->some, end = cpu_least(begin + v->some, v->strips), rows = (end - begin) * v->across;
+    const int64_t panels = cpu_ceil_div(v->filters, v->panel), blocks = cpu_ceil_div(rows, v->gemm->most[v->strip]), lines = v->panel / LANES;
+    const int64_t of_u = cpu_ceil_div(v->channels * lines, blocks), of_m = cpu_ceil_div(rows * lines, blocks),
+                  of_v = cpu_ceil_div(rows * v->wide / LANES, blocks * panels);
     const source x = pictures(v, &c->in[0]);
+    const float *u = c->scratch;
     float *m = local + v->m_at;
-    cpu_product g = {.rows = (end - begin) * v->across, .k = v->channels, .p_row = v->v_row, .p_step = 1, .q_step = v->panel,
-                     .q_strip = (int64_t)v->strip * v->gemm->lanes[CPU_F32], .c_row = v->m_row, .strip = v->strip};
-    gather(v, &x, begin, end, 0, v->channels, local, v->v_row, v->v_far, local + v->picture_at);
-    for (int64_t i = 0; i < POSITIONS; i++)
-        for (int64_t f = 0; f < v->filters; f += v->panel) {
+    cpu_product g = {.k = v->channels, .p_row = v->wide, .p_step = 1, .q_step = v->panel, .c_row = v->panel, .strip = v->strip, .near = true,
+                     .q_strip = (int64_t)v->strip * v->gemm->lanes[CPU_F32]};
+    gather(v, &x, begin, end, 0, v->channels, local, v->wide, v->v_far, local + v->picture_at);
+    for (int64_t i = 0; i < POSITIONS; i++) {
+        const float *next_v = local + (i + 1) * v->v_far;
+        float *to = m + i * v->m_far;
+        for (int64_t f = 0; f < v->filters; f += v->panel, to += v->tiles * v->panel, u += v->channels * v->panel) {
+            const float *p = local + i * v->v_far, *next_u = u + v->channels * v->panel, *next_m = to + v->tiles * v->panel;
             g.columns = cpu_least(v->panel, v->filters - f);
-            v->gemm->multiply[CPU_F32](&g, local + i * v->v_far, (const float *)c->scratch + i * far + f * v->channels, m + i * v->m_far + f);
+            for (int64_t b = 0, row = 0; b < blocks; b++, row += g.rows) {
+                g.rows = cpu_ceil_div(rows - row, blocks - b);
+                next_u = soon(next_u, of_u);
+                next_m = soon(next_m, of_m);
+                next_v = soon(next_v, of_v);
+                v->gemm->multiply[CPU_F32](&g, p + row * g.p_row, u, to + row * g.c_row);
+            }
         }
+    }
     for (int64_t f = 0; f < v->filters; f += LANES)
-        put_back(v, m, begin, end, f, c->out[0].data, local + v->turned_at);
+        put_back(v, m + at_channel(v, f, v->panel), begin, end, f, c->out[0].data, local + v->turned_at);
 }
 
 static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)
@@ -327,15 +356,16 @@ CPU_COLD static nilu_status prepare_weight(nilu *nl, const nilu_node *n, const c
     *job = (cpu_job){.phases = 2, .plan = v};
     if (!v)
         return NILU_E_NO_MEMORY;
-    v->all = POSITIONS * v->channels * cpu_round_up(v->filters, LANES);
-    v->parts = cpu_least(MOST_PARTS, PARTS_BYTES / (v->all * (int64_t)sizeof(float)) + 1);
-    v->parts = cpu_least(v->parts, cpu_ceil_div(v->strips * v->across, PART_TILES));
+    const int64_t bytes = POSITIONS * v->channels * cpu_round_up(v->filters, LANES) * (int64_t)sizeof(float);
+    for (v->parts = 1; v->parts < MOST_PARTS && v->parts * bytes < PARTS_BYTES && v->parts * PART_TILES < v->strips * v->across;)
+        v->parts *= 2; /* threads get the same number of them, mostly */
     v->parts = cpu_least(v->parts, v->strips);
-    v->chunks = cpu_ceil_div(v->filters, cpu_round_up(CHUNK / cpu_least(v->channels, CHUNK), LANES));
-    v->chunk = cpu_round_up(cpu_ceil_div(v->filters, v->chunks), LANES);
+    v->chunk = cpu_round_up(cpu_ceil_div(v->filters, cpu_ceil_div(TASKS, v->parts)), 2 * LANES);
+    v->chunks = cpu_ceil_div(v->filters, v->chunk);
+    v->all = POSITIONS * v->channels * cpu_round_up(v->filters, v->panel);
     v->some = cpu_least(cpu_ceil_div(WEIGHT_GROUP, v->across), cpu_ceil_div(v->strips, v->parts));
     job->tiles[0] = v->parts * v->chunks;
-    job->tiles[1] = cpu_ceil_div(v->filters, LANES) * cpu_ceil_div(v->channels, LANES);
+    job->tiles[1] = cpu_ceil_div(v->filters, v->panel) * cpu_ceil_div(v->channels, LANES);
     job->scratch = (size_t)(v->parts * v->all) * sizeof(float);
     job->local = place(v) * sizeof(float);
     return NILU_OK;
@@ -345,42 +375,50 @@ static void add_up(const winograd *v, const nilu_call *c, int64_t t, float *loca
 {
     const int64_t part = t / v->chunks, f = t % v->chunks * v->chunk, filters = cpu_least(v->chunk, v->filters - f);
     const int64_t first = part * v->strips / v->parts, last = (part + 1) * v->strips / v->parts;
-    const int64_t row = cpu_round_up(v->filters, LANES);
+    const int64_t pairs = cpu_ceil_div(v->channels, LANES) * cpu_ceil_div(filters, v->panel);
     const source x = pictures(v, &c->in[0]);
     const source e = {.at = c->in[1].data, .channels = v->filters, .sides = {v->out[0], v->out[1]}, .width = v->across * TILE, .rows = TILE,
                       .transform = v->isa->error};
-    cpu_product g = {.rows = v->channels, .columns = filters, .p_row = 1, .p_step = v->v_row, .q_step = v->m_row,
-                     .q_strip = (int64_t)v->strip * v->gemm->lanes[CPU_F32], .c_row = row, .strip = v->strip};
-    float *sums = (float *)c->scratch + part * v->all + f;
+    cpu_product g = {.p_row = 1, .p_step = v->wide, .q_step = v->panel, .c_row = v->panel, .strip = v->strip, .near = true,
+                     .q_strip = (int64_t)v->strip * v->gemm->lanes[CPU_F32]};
     for (int64_t begin = first; begin < last; begin += v->some, g.more = true) {
         const int64_t end = cpu_least(begin + v->some, last);
-        gather(v, &x, begin, end, 0, v->channels, local, v->v_row, v->v_far, local + v->picture_at);
-        gather(v, &e, begin, end, f, f + filters, local + v->m_at, v->m_row, v->m_far, local + v->picture_at);
+        gather(v, &x, begin, end, 0, v->channels, local, v->wide, v->v_far, local + v->picture_at);
+        gather(v, &e, begin, end, f, f + filters, local + v->m_at, v->panel, v->m_far, local + v->picture_at);
         g.k = (end - begin) * v->across;
-        for (int64_t i = 0; i < POSITIONS; i++)
-            v->gemm->multiply[CPU_F32](&g, local + i * v->v_far, local + v->m_at + i * v->m_far, sums + i * v->channels * row);
+        for (int64_t i = 0; i < POSITIONS; i++) {
+            float *to = (float *)c->scratch + part * v->all + (i * cpu_round_up(v->filters, v->panel) + f) * v->channels;
+            const float *p = local + i * v->v_far, *q = local + v->m_at + i * v->m_far, *next_p = p + v->v_far, *next_q = q + v->m_far;
+            for (int64_t j = 0; j < filters; j += v->panel, q += v->tiles * v->panel) {
+                g.columns = cpu_least(v->panel, filters - j);
+                for (int64_t o = 0; o < v->channels; o += LANES, to += g.rows * v->panel) {
+                    g.rows = cpu_least(LANES, v->channels - o);
+                    soon(to + LANES * v->panel, v->panel);
+                    next_p = soon(next_p, cpu_ceil_div(v->v_far / LANES, pairs));
+                    next_q = soon(next_q, cpu_ceil_div(v->m_far / LANES, pairs));
+                    v->gemm->multiply[CPU_F32](&g, p + o * v->tiles, q, to);
+                }
+            }
+        }
     }
 }
 
-/* Weights of sixteen filters and channels. */
+/* Weights of a panel of filters and sixteen channels. */
 static void finish(const winograd *v, const nilu_call *c, int64_t t, float *local)
 {
-    const int64_t blocks = cpu_ceil_div(v->filters, LANES), f = t % blocks * LANES, c0 = t / blocks * LANES;
-    const int64_t filters = cpu_least(LANES, v->filters - f), channels = cpu_least(LANES, v->channels - c0), row = cpu_round_up(v->filters, LANES);
-    const cpu_grid from = {SIDE * LANES, LANES, 0}, to = {KERNEL * LANES, LANES, 0};
-    float *turned = local + v->turned_at, sum[POSITIONS * LANES];
-    for (int64_t i = 0; i < channels; i++) {
-        for (int64_t position = 0; position < POSITIONS; position++) {
-            const float *one = (const float *)c->scratch + (position * v->channels + c0 + i) * row + f;
-            float *to_sum = sum + position * LANES;
-            memcpy(to_sum, one, LANES * sizeof *sum);
-            for (int64_t part = 1; part < v->parts; part++)
-                for (int lane = 0; lane < LANES; lane++)
-                    to_sum[lane] += one[part * v->all + lane];
-        }
-        v->isa->gradient(sum, &from, turned + i * AREA * LANES, &to, 1);
+    const int64_t panels = cpu_ceil_div(v->filters, v->panel), f = t % panels * v->panel, c0 = t / panels * LANES;
+    const int64_t channels = cpu_least(LANES, v->channels - c0), n = channels * v->panel;
+    const cpu_grid from = {SIDE * n, n, v->panel}, to = {KERNEL * LANES, LANES, AREA * LANES};
+    const float *parts = (const float *)c->scratch + f * v->channels + c0 * v->panel;
+    float *turned = local + v->turned_at;
+    memset(local, 0, (size_t)(POSITIONS * n) * sizeof *local);
+    for (int64_t i = 0; i < POSITIONS; i++)
+        c->isa->tape->sum_down(local + i * n, parts + i * panels * v->panel * v->channels, v->all, v->parts, n);
+    for (int64_t j = 0; j < v->panel && f + j < v->filters; j += LANES) {
+        v->isa->gradient(local + j, &from, turned, &to, channels);
+        turn(v, channels * AREA, cpu_least(LANES, v->filters - f - j), turned, LANES,
+             (float *)c->out[0].data + ((f + j) * v->channels + c0) * AREA, v->channels * AREA);
     }
-    turn(v, channels * AREA, filters, turned, LANES, (float *)c->out[0].data + (f * v->channels + c0) * AREA, v->channels * AREA);
 }
 
 static nilu_status run_weight(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local)

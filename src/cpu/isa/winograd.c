@@ -73,18 +73,27 @@ SIMD_FN void gradient_line(const rf *x, rf *z)
     z[2] = r_add(r_fma(r_set(B2 * AT_B), sum_b, r_mul(r_set(A2 * AT_A), sum_a)), x[5]);
 }
 
-/* Rows of z are written in their order. */
+/* Rows of z are written in their order. The numbers of a square of six by six lie far from each other: the next ones are asked
+ * for. */
 SIMD_FN void square(line *each, int in, int out, const float *x, const cpu_grid *from, float *z, const cpu_grid *to)
 {
     rf columns[6][6], one[6], made[6]; /* turned: the first pass goes down the columns */
     for (int j = 0; j < in; j++) {
-        SIMD_UNROLL for (int i = 0; i < in; i++) one[i] = r_load(x + i * from->row + j * from->column);
+        SIMD_UNROLL for (int i = 0; i < in; i++) {
+            one[i] = r_load(x + i * from->row + j * from->column);
+            if (out < 6)
+                __builtin_prefetch(x + i * from->row + j * from->column + from->next, 0, 2);
+        }
         each(one, made);
         SIMD_UNROLL for (int i = 0; i < out; i++) columns[i][j] = made[i];
     }
     for (int i = 0; i < out; i++) {
         each(columns[i], made);
-        SIMD_UNROLL for (int j = 0; j < out; j++) r_store(z + i * to->row + j * to->column, made[j]);
+        SIMD_UNROLL for (int j = 0; j < out; j++) {
+            r_store(z + i * to->row + j * to->column, made[j]);
+            if (out == 6)
+                __builtin_prefetch(z + i * to->row + j * to->column + to->next, 1, 2);
+        }
     }
 }
 
