@@ -81,30 +81,21 @@ typedef struct source { /* planes of a tensor, seen from tiles */
     cpu_winograd_fn transform;
 } source;
 
-/* Rows r .. end-1 of the strip whose first lies at `top`, some channels side by side. */
+/* Rows r .. end-1 of the strip whose first lies at `top`, some channels side by side. What lies to the left and right of
+ * the picture is 0 already. */
 static void lay(const winograd *v, const source *s, const float *plane, int64_t channels, int64_t top, int64_t r, int64_t end, float *to)
 {
-    const int64_t low = s->padding[1] > 0 ? cpu_least(s->padding[1], s->width) : 0, skip = low - s->padding[1];
-    int64_t n = cpu_least(s->width - low, s->sides[1] - skip);
-    n = n < 0 ? 0 : n;
-    for (; r < end; r++) {
-        float *row = to + r * s->width * LANES;
-        const bool inside = top + r >= 0 && top + r < s->sides[0];
-        const int64_t some = inside ? n : 0, after = low + some;
-        memset(row, 0, (size_t)(low * LANES) * sizeof *row);
-        if (some)
-            turn(v, channels, some, plane + (top + r) * s->sides[1] + skip, s->sides[0] * s->sides[1], row + low * LANES, LANES);
-        round_off(v, row + low * LANES, some * LANES);
-        memset(row + after * LANES, 0, (size_t)((s->width - after) * LANES) * sizeof *row);
+    const int64_t low = cpu_least(s->padding[1] > 0 ? s->padding[1] : 0, s->width), skip = low - s->padding[1];
+    const int64_t n = cpu_least(s->width - low, s->sides[1] - skip);
+    for (; r < end && n > 0; r++) {
+        float *row = to + (r * s->width + low) * LANES;
+        if (top + r < 0 || top + r >= s->sides[0]) {
+            memset(row, 0, (size_t)(n * LANES) * sizeof *row);
+        } else {
+            turn(v, channels, n, plane + (top + r) * s->sides[1] + skip, s->sides[0] * s->sides[1], row, LANES);
+            round_off(v, row, n * LANES);
+        }
     }
-}
-
-/* `n` numbers of every plane are asked for. */
-static void ask(const float *at, int64_t channels, int64_t plane, int64_t n)
-{
-    for (int64_t c = 0; c < channels; c++, at += plane)
-        for (int64_t i = 0; i < n; i += LANES)
-            __builtin_prefetch(at + i);
 }
 
 /* Where channel c begins in a position of V, M or E. */
@@ -119,6 +110,7 @@ static void gather(const winograd *v, const source *s, int64_t begin, int64_t en
 {
     const cpu_grid from = {s->width * LANES, LANES, TILE * LANES}, to = {SIDE * z_far, z_far, wide};
     const int64_t shared = s->rows - TILE, plane = s->sides[0] * s->sides[1];
+    memset(picture, 0, (size_t)(s->rows * from.row) * sizeof *picture);
     for (int64_t c = c0; c < c1; c += LANES)
         for (int64_t strip = begin; strip < end; strip++) {
             const int64_t sample = strip / v->down, place = strip % v->down;
@@ -128,11 +120,6 @@ static void gather(const winograd *v, const source *s, int64_t begin, int64_t en
                 ready = shared;
             }
             lay(v, s, s->at + (sample * s->channels + c) * plane, cpu_least(LANES, c1 - c), place * TILE - s->padding[0], ready, s->rows, picture);
-            if (strip + 1 < end || c + LANES < c1) { /* what comes next */
-                const int64_t next = strip + 1 < end ? strip + 1 : begin, channel = strip + 1 < end ? c : c + LANES, row = next % v->down * TILE;
-                ask(s->at + (next / v->down * s->channels + channel) * plane + row * s->sides[1], cpu_least(LANES, c1 - channel), plane,
-                    cpu_least(TILE, s->sides[0] - row) * s->sides[1]);
-            }
             s->transform(picture, &from, z + (strip - begin) * v->across * wide + at_channel(v, c - c0, wide), &to, v->across);
         }
 }
@@ -239,9 +226,12 @@ static nilu_status prepare_both(winograd *v, cpu_job *job)
     *job = (cpu_job){.phases = 2, .plan = v};
     if (!v)
         return NILU_E_NO_MEMORY;
-    const int64_t share = v->strips * v->across / GROUPS;
-    v->groups = cpu_ceil_div(v->strips, cpu_ceil_div(share < FEW ? FEW : cpu_least(share, GROUP), v->across));
-    v->some = cpu_ceil_div(v->strips, v->groups);
+    const int64_t share = v->strips * v->across / GROUPS, rounds = (share + GROUP / 2) / GROUP;
+    if (share < FEW)
+        v->some = cpu_ceil_div(FEW, v->across);
+    else /* threads get the same number of them, mostly */
+        v->some = cpu_ceil_div(v->strips, rounds ? rounds * GROUPS : GROUPS);
+    v->groups = cpu_ceil_div(v->strips, v->some);
     job->tiles[0] = cpu_ceil_div(v->filters, LANES) * cpu_ceil_div(v->channels, LANES);
     job->tiles[1] = v->groups;
     job->scratch = (size_t)(POSITIONS * cpu_round_up(v->filters, v->panel) * v->channels) * sizeof(float);
@@ -282,6 +272,14 @@ static void transform_weights(const winograd *v, const nilu_call *c, int64_t t, 
     }
 }
 
+/* `n` numbers of every plane are asked for. */
+static void ask(const float *at, int64_t channels, int64_t plane, int64_t n)
+{
+    for (int64_t c = 0; c < channels; c++, at += plane)
+        for (int64_t i = 0; i < n; i += LANES)
+            __builtin_prefetch(at + i);
+}
+
 /* Strips begin .. end-1 of filters f .. f+15, which begin at m. */
 static void put_back(const winograd *v, const float *m, int64_t begin, int64_t end, int64_t f, float *y, float *turned)
 {
@@ -297,38 +295,56 @@ static void put_back(const winograd *v, const float *m, int64_t begin, int64_t e
     }
 }
 
-/* Lines of what comes next are asked for, into the second level. */
-static const float *soon(const float *at, int64_t lines)
+/* What comes next is asked for, into the second level: some lines each time. */
+enum { RIGHT, LEFT, SUMS, PICTURES, RESULT, STREAMS }; /* of products; and from memory: pictures, and what they become (conv_weight: errors) */
+typedef struct stream {
+    const float *at;
+    int64_t lines;
+} stream;
+
+__attribute__((noinline)) static void soon(stream *next)
 {
-    for (; lines > 0; lines--, at += LANES)
-        __builtin_prefetch(at, 0, 2);
-    return at;
+    for (int i = 0; i < STREAMS; i++)
+        for (int64_t n = next[i].lines; n > 0; n--, next[i].at += LANES)
+            __builtin_prefetch(next[i].at, 0, 2);
 }
 
-/* While a block is multiplied, what blocks of the next panel and of the next position need is on its way. */
+/* Numbers of a tensor before a strip, as if they lay strip by strip. */
+__attribute__((noinline)) static int64_t before(const winograd *v, int64_t strip, int64_t channels, const int64_t *sides)
+{
+    return strip * (channels * sides[0] * sides[1]) / v->down;
+}
+
+/* While a block is multiplied, what blocks of the next panel and of the next position need is on its way, and from memory
+ * what is read and written when all are done. */
 static void compute(const winograd *v, const nilu_call *c, int64_t t, float *local)
 {
     const int64_t begin = t * v->some, end = cpu_least(begin + v->some, v->strips), rows = (end - begin) * v->across;
     const int64_t panels = cpu_ceil_div(v->filters, v->panel), blocks = cpu_ceil_div(rows, v->gemm->most[v->strip]), lines = v->panel / LANES;
-    const int64_t of_u = cpu_ceil_div(v->channels * lines, blocks), of_m = cpu_ceil_div(rows * lines, blocks),
-                  of_v = cpu_ceil_div(rows * v->wide / LANES, blocks * panels);
+    const int64_t all = POSITIONS * panels * blocks * LANES;
     const source x = pictures(v, &c->in[0]);
     const float *u = c->scratch;
     float *m = local + v->m_at;
+    stream next[] = {{NULL, cpu_ceil_div(v->channels * lines, blocks)},
+                     {NULL, cpu_ceil_div(rows * v->wide / LANES, blocks * panels)},
+                     {NULL, cpu_ceil_div(rows * lines, blocks)},
+                     {x.at + before(v, end, v->channels, v->in), cpu_ceil_div(before(v, v->some, v->channels, v->in), all)},
+                     {(const float *)c->out[0].data + before(v, begin, v->filters, v->out),
+                      cpu_ceil_div(before(v, v->some, v->filters, v->out), all)}};
     cpu_product g = {.k = v->channels, .p_row = v->wide, .p_step = 1, .q_step = v->panel, .c_row = v->panel, .strip = v->strip, .near = true,
                      .q_strip = (int64_t)v->strip * v->gemm->lanes[CPU_F32]};
     gather(v, &x, begin, end, 0, v->channels, local, v->wide, v->v_far, local + v->picture_at);
     for (int64_t i = 0; i < POSITIONS; i++) {
-        const float *next_v = local + (i + 1) * v->v_far;
+        const float *p = local + i * v->v_far;
         float *to = m + i * v->m_far;
+        next[LEFT].at = p + v->v_far;
         for (int64_t f = 0; f < v->filters; f += v->panel, to += v->tiles * v->panel, u += v->channels * v->panel) {
-            const float *p = local + i * v->v_far, *next_u = u + v->channels * v->panel, *next_m = to + v->tiles * v->panel;
+            next[RIGHT].at = u + v->channels * v->panel;
+            next[SUMS].at = to + v->tiles * v->panel;
             g.columns = cpu_least(v->panel, v->filters - f);
             for (int64_t b = 0, row = 0; b < blocks; b++, row += g.rows) {
                 g.rows = cpu_ceil_div(rows - row, blocks - b);
-                next_u = soon(next_u, of_u);
-                next_m = soon(next_m, of_m);
-                next_v = soon(next_v, of_v);
+                soon(next);
                 v->gemm->multiply[CPU_F32](&g, p + row * g.p_row, u, to + row * g.c_row);
             }
         }
@@ -375,27 +391,35 @@ static void add_up(const winograd *v, const nilu_call *c, int64_t t, float *loca
 {
     const int64_t part = t / v->chunks, f = t % v->chunks * v->chunk, filters = cpu_least(v->chunk, v->filters - f);
     const int64_t first = part * v->strips / v->parts, last = (part + 1) * v->strips / v->parts;
-    const int64_t pairs = cpu_ceil_div(v->channels, LANES) * cpu_ceil_div(filters, v->panel);
+    const int64_t pairs = cpu_ceil_div(v->channels, LANES) * cpu_ceil_div(filters, v->panel), all = POSITIONS * pairs * LANES;
     const source x = pictures(v, &c->in[0]);
     const source e = {.at = c->in[1].data, .channels = v->filters, .sides = {v->out[0], v->out[1]}, .width = v->across * TILE, .rows = TILE,
                       .transform = v->isa->error};
+    stream next[] = {{NULL, cpu_ceil_div(v->m_far / LANES, pairs)},
+                     {NULL, cpu_ceil_div(v->v_far / LANES, pairs)},
+                     {NULL, v->panel},
+                     {NULL, cpu_ceil_div(before(v, v->some, v->channels, v->in), all)},
+                     {NULL, v->chunks == 1 ? cpu_ceil_div(before(v, v->some, v->filters, v->out), all) : 0}};
     cpu_product g = {.p_row = 1, .p_step = v->wide, .q_step = v->panel, .c_row = v->panel, .strip = v->strip, .near = true,
                      .q_strip = (int64_t)v->strip * v->gemm->lanes[CPU_F32]};
     for (int64_t begin = first; begin < last; begin += v->some, g.more = true) {
         const int64_t end = cpu_least(begin + v->some, last);
         gather(v, &x, begin, end, 0, v->channels, local, v->wide, v->v_far, local + v->picture_at);
         gather(v, &e, begin, end, f, f + filters, local + v->m_at, v->panel, v->m_far, local + v->picture_at);
+        next[PICTURES].at = x.at + before(v, end, v->channels, v->in);
+        next[RESULT].at = e.at + before(v, end, v->filters, v->out);
         g.k = (end - begin) * v->across;
         for (int64_t i = 0; i < POSITIONS; i++) {
             float *to = (float *)c->scratch + part * v->all + (i * cpu_round_up(v->filters, v->panel) + f) * v->channels;
-            const float *p = local + i * v->v_far, *q = local + v->m_at + i * v->m_far, *next_p = p + v->v_far, *next_q = q + v->m_far;
+            const float *p = local + i * v->v_far, *q = local + v->m_at + i * v->m_far;
+            next[LEFT].at = p + v->v_far;
+            next[RIGHT].at = q + v->m_far;
             for (int64_t j = 0; j < filters; j += v->panel, q += v->tiles * v->panel) {
                 g.columns = cpu_least(v->panel, filters - j);
                 for (int64_t o = 0; o < v->channels; o += LANES, to += g.rows * v->panel) {
                     g.rows = cpu_least(LANES, v->channels - o);
-                    soon(to + LANES * v->panel, v->panel);
-                    next_p = soon(next_p, cpu_ceil_div(v->v_far / LANES, pairs));
-                    next_q = soon(next_q, cpu_ceil_div(v->m_far / LANES, pairs));
+                    next[SUMS].at = to + LANES * v->panel;
+                    soon(next);
                     v->gemm->multiply[CPU_F32](&g, p + o * v->tiles, q, to);
                 }
             }
