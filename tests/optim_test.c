@@ -272,6 +272,77 @@ static void muon_takes_filters(void **state)
     nilu_free(nl);
 }
 
+/* x ← 3.4445 x + (−4.775 a + 2.0315 a²) x with a = x xᵀ, as Muon is defined. */
+static void orthogonal(int rows, int columns, double *x)
+{
+    enum { MOST = 100 };
+    static double a[MOST][MOST], p[MOST][MOST], y[MOST];
+    for (int step = 0; step < 5; step++) {
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < rows; j++) {
+                a[i][j] = 0;
+                for (int k = 0; k < columns; k++)
+                    a[i][j] += x[i * columns + k] * x[j * columns + k];
+            }
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < rows; j++) {
+                p[i][j] = -4.775 * a[i][j];
+                for (int k = 0; k < rows; k++)
+                    p[i][j] += 2.0315 * a[i][k] * a[k][j];
+            }
+        for (int k = 0; k < columns; k++) {
+            for (int i = 0; i < rows; i++) {
+                y[i] = 3.4445 * x[i * columns + k];
+                for (int j = 0; j < rows; j++)
+                    y[i] += p[i][j] * x[j * columns + k];
+            }
+            for (int i = 0; i < rows; i++)
+                x[i * columns + k] = y[i];
+        }
+    }
+}
+
+/* One update of zeros by an error that stays the same: long matrices are multiplied otherwise than they are defined. */
+static void muon_of_long_matrices(void **state)
+{
+    (void)state;
+    static const int shapes[][2] = {{36, 90}, {90, 36}, {36, 40}};
+    static double error[90 * 40], x[90 * 40];
+    for (size_t s = 0; s < COUNT(shapes); s++) {
+        const int rows = shapes[s][0], columns = shapes[s][1], n = rows * columns;
+        nilu *nl = support_context(1, NULL);
+        nilu_store *store = nilu_store_new(nl);
+        nilu_graph *g = nilu_graph_new(nl);
+        nilu_optimizer_options o = NILU_OPTIMIZER_DEFAULT;
+        nilu_plan *plan;
+        double norm = 0, gain = columns > rows ? sqrt((double)columns / rows) : 1;
+        o.name = "muon";
+        o.lr = 1;
+        o.decay = 0;
+        nilu_tensor *w = nilu_param(g, "w", NILU_F64, NILU_SHAPE(rows, columns), (nilu_init){0});
+        nilu_tensor *loss = nilu_sum(nilu_mul(w, nilu_input(g, "error", NILU_F64, NILU_SHAPE(rows, columns))), NILU_ALL, false);
+        for (int i = 0; i < n; i++) {
+            error[i] = sin(i * 1.7) + cos(i * 0.013 * i);
+            norm += error[i] * error[i];
+        }
+        const bool tall = rows > columns;
+        for (int i = 0; i < n; i++)
+            x[tall ? i % columns * rows + i / columns : i] = error[i] / sqrt(norm);
+        orthogonal(tall ? columns : rows, tall ? rows : columns, x);
+        assert_ok(nl, nilu_minimise(loss, 0, NULL, &o, NULL, NULL));
+        assert_ok(nl, nilu_compile(g, store, 1, &loss, NULL, &plan));
+        assert_ok(nl, nilu_feed(plan, "error", error, (size_t)n * sizeof *error));
+        assert_ok(nl, nilu_step(plan));
+        const double *moved = nilu_store_find(store, "w")->data;
+        for (int i = 0; i < n; i++)
+            assert_near(moved[i], -gain * x[tall ? i % columns * rows + i / columns : i], 1e-11);
+        nilu_plan_free(plan);
+        nilu_graph_free(g);
+        nilu_store_free(store);
+        nilu_free(nl);
+    }
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -369,6 +440,7 @@ int main(void)
         cmocka_unit_test(between_updates_nothing_moves),
         cmocka_unit_test(averages_follow),
         cmocka_unit_test(muon_takes_filters),
+        cmocka_unit_test(muon_of_long_matrices),
         cmocka_unit_test(refusals),
         cmocka_unit_test(every_allocation_may_fail),
     };

@@ -3,7 +3,8 @@
  *     m ← m + (1 − μ)(g − m)        u = g + μ (m − g)                       Nesterov's look ahead
  *     x = u / max(‖u‖, ε)           five times: a = x xᵀ,  x ← 3.4445 x + (−4.775 a + 2.0315 a²) x
  *     w ← w (1 − η λ) − η √max(1, fan-out / fan-in) x
- * The smaller side is multiplied: for a tall x, a = xᵀ x stands on the right. Weights are [in, out] here, so fan-out is
+ * The smaller side is multiplied: for a tall x, a = xᵀ x stands on the right. A matrix that is twice as long as it is wide is
+ * multiplied by a polynomial of its first a instead, half of the work or less. Weights are [in, out] here, so fan-out is
  * the second dimension; the filters of a convolution are the matrix [filters, all that one of them reads]. Everything else is
  * updated by AdamW with `side_lr`. */
 #include "optim/optim.h"
@@ -11,6 +12,7 @@
 #include <math.h>
 
 #define STEPS 5
+#define LONG 32 /* of the shorter side, from which on a longer matrix goes by squares */
 static const double quintic[3] = {3.4445, -4.7750, 2.0315};
 static const double side_eps = 1e-8; /* of AdamW */
 
@@ -24,18 +26,47 @@ static void scalars(const optim_update *u, nilu_tensor *k[OPTIM_MAX_SCALARS])
     k[4] = nilu_shift(nilu_scale(u->rate, -u->o->decay), 1);
 }
 
-static nilu_tensor *orthogonal(nilu_tensor *u, double eps)
+/* b a + c a², so that a step is x ← 3.4445 x + p x. */
+static nilu_tensor *polynomial(nilu_tensor *a)
 {
-    bool tall = u && u->shape.dim[0] > u->shape.dim[1];
-    nilu_tensor *norm = nilu_sqrt(nilu_sum(nilu_square(u), NILU_ALL, false));
-    nilu_tensor *least = nilu_fill(nilu_tensor_graph(u), nilu_tensor_dtype(u), NILU_SCALAR, eps);
-    nilu_tensor *x = nilu_div(u, nilu_maximum(norm, least));
+    return nilu_add(nilu_scale(a, quintic[1]), nilu_scale(nilu_matmul(a, a), quintic[2]));
+}
+
+static nilu_tensor *stepwise(nilu_tensor *x, bool tall)
+{
     for (int i = 0; i < STEPS; i++) {
-        nilu_tensor *a = nilu_matmul_t(x, tall, x, !tall);
-        nilu_tensor *p = nilu_add(nilu_scale(a, quintic[1]), nilu_scale(nilu_matmul(a, a), quintic[2]));
+        nilu_tensor *p = polynomial(nilu_matmul_t(x, tall, x, !tall));
         x = nilu_add(nilu_scale(x, quintic[0]), tall ? nilu_matmul(x, p) : nilu_matmul(p, x));
     }
     return x;
+}
+
+/* The same for a long x, of which all steps need only a: x becomes t x, t = τ + s, and a becomes t a t; t, s, p and a are polynomials
+ * of the first a, so they commute. Products have the shorter side alone, but for the first and the last. */
+static nilu_tensor *by_squares(nilu_tensor *x, bool tall)
+{
+    nilu_tensor *a = nilu_matmul_t(x, tall, x, !tall), *s = NULL;
+    double scale = 1; /* τ */
+    for (int i = 0; i < STEPS; i++, scale *= quintic[0]) {
+        nilu_tensor *p = polynomial(a), *moved = nilu_scale(p, scale);
+        s = s ? nilu_add(nilu_add(nilu_scale(s, quintic[0]), moved), nilu_matmul(p, s)) : moved;
+        if (i + 1 < STEPS) {
+            nilu_tensor *h = nilu_matmul(p, a);
+            a = nilu_add(nilu_add(nilu_scale(a, quintic[0] * quintic[0]), nilu_scale(h, 2 * quintic[0])), nilu_matmul(p, h));
+        }
+    }
+    return nilu_add(nilu_scale(x, scale), tall ? nilu_matmul(x, s) : nilu_matmul(s, x));
+}
+
+static nilu_tensor *orthogonal(nilu_tensor *u, double eps)
+{
+    const int64_t rows = u ? u->shape.dim[0] : 0, columns = u ? u->shape.dim[1] : 0;
+    const bool tall = rows > columns;
+    const int64_t shorter = tall ? columns : rows, longer = tall ? rows : columns;
+    nilu_tensor *norm = nilu_sqrt(nilu_sum(nilu_square(u), NILU_ALL, false));
+    nilu_tensor *least = nilu_fill(nilu_tensor_graph(u), nilu_tensor_dtype(u), NILU_SCALAR, eps);
+    nilu_tensor *x = nilu_div(u, nilu_maximum(norm, least));
+    return shorter >= LONG && longer >= 2 * shorter ? by_squares(x, tall) : stepwise(x, tall);
 }
 
 static nilu_tensor *muon(const optim_site *s)
