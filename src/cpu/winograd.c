@@ -98,6 +98,14 @@ static void lay(const winograd *v, const source *s, const float *plane, int64_t 
     }
 }
 
+/* `n` numbers of every plane are asked for. */
+static void ask(const float *at, int64_t channels, int64_t plane, int64_t n)
+{
+    for (int64_t c = 0; c < channels; c++, at += plane)
+        for (int64_t i = 0; i < n; i += LANES)
+            __builtin_prefetch(at + i);
+}
+
 /* Where channel c begins in a position of V, M or E. */
 static int64_t at_channel(const winograd *v, int64_t c, int64_t wide)
 {
@@ -120,6 +128,11 @@ static void gather(const winograd *v, const source *s, int64_t begin, int64_t en
                 ready = shared;
             }
             lay(v, s, s->at + (sample * s->channels + c) * plane, cpu_least(LANES, c1 - c), place * TILE - s->padding[0], ready, s->rows, picture);
+            if (strip + 1 < end || c + LANES < c1) { /* what comes next */
+                const int64_t next = strip + 1 < end ? strip + 1 : begin, channel = strip + 1 < end ? c : c + LANES, row = next % v->down * TILE;
+                ask(s->at + (next / v->down * s->channels + channel) * plane + row * s->sides[1], cpu_least(LANES, c1 - channel), plane,
+                    cpu_least(TILE, s->sides[0] - row) * s->sides[1]);
+            }
             s->transform(picture, &from, z + (strip - begin) * v->across * wide + at_channel(v, c - c0, wide), &to, v->across);
         }
 }
@@ -270,14 +283,6 @@ static void transform_weights(const winograd *v, const nilu_call *c, int64_t t, 
         round_off(v, turned, channels * AREA * LANES);
         v->isa->kernel(turned + (AREA - 1) * LANES, &from, u, &to, channels);
     }
-}
-
-/* `n` numbers of every plane are asked for. */
-static void ask(const float *at, int64_t channels, int64_t plane, int64_t n)
-{
-    for (int64_t c = 0; c < channels; c++, at += plane)
-        for (int64_t i = 0; i < n; i += LANES)
-            __builtin_prefetch(at + i);
 }
 
 /* Strips begin .. end-1 of filters f .. f+15, which begin at m. */
