@@ -320,6 +320,16 @@ __attribute__((noinline)) static int64_t before(const winograd *v, int64_t strip
     return strip * (channels * sides[0] * sides[1]) / v->down;
 }
 
+/* A panel of `rows` rows of p in so many blocks, before each of which what comes next is asked for. */
+static void multiply(const winograd *v, cpu_product *g, int64_t rows, int64_t blocks, const float *p, const float *q, float *to, stream *next)
+{
+    for (int64_t row = 0; blocks > 0; blocks--, row += g->rows) {
+        g->rows = cpu_ceil_div(rows - row, blocks);
+        soon(next);
+        v->gemm->multiply[CPU_F32](g, p + row * g->p_row, q, to + row * g->c_row);
+    }
+}
+
 /* While a block is multiplied, what blocks of the next panel and of the next position need is on its way, and from memory
  * what is read and written when all are done. */
 static void compute(const winograd *v, const nilu_call *c, int64_t t, float *local)
@@ -347,11 +357,7 @@ static void compute(const winograd *v, const nilu_call *c, int64_t t, float *loc
             next[RIGHT].at = u + v->channels * v->panel;
             next[SUMS].at = to + v->tiles * v->panel;
             g.columns = cpu_least(v->panel, v->filters - f);
-            for (int64_t b = 0, row = 0; b < blocks; b++, row += g.rows) {
-                g.rows = cpu_ceil_div(rows - row, blocks - b);
-                soon(next);
-                v->gemm->multiply[CPU_F32](&g, p + row * g.p_row, u, to + row * g.c_row);
-            }
+            multiply(v, &g, rows, blocks, p, u, to, next);
         }
     }
     for (int64_t f = 0; f < v->filters; f += LANES)
@@ -396,13 +402,14 @@ static void add_up(const winograd *v, const nilu_call *c, int64_t t, float *loca
 {
     const int64_t part = t / v->chunks, f = t % v->chunks * v->chunk, filters = cpu_least(v->chunk, v->filters - f);
     const int64_t first = part * v->strips / v->parts, last = (part + 1) * v->strips / v->parts;
-    const int64_t pairs = cpu_ceil_div(v->channels, LANES) * cpu_ceil_div(filters, v->panel), all = POSITIONS * pairs * LANES;
+    const int64_t each = cpu_ceil_div(LANES, v->gemm->most[v->strip]); /* blocks of sixteen channels */
+    const int64_t blocks = cpu_ceil_div(v->channels, LANES) * cpu_ceil_div(filters, v->panel) * each, all = POSITIONS * blocks * LANES;
     const source x = pictures(v, &c->in[0]);
     const source e = {.at = c->in[1].data, .channels = v->filters, .sides = {v->out[0], v->out[1]}, .width = v->across * TILE, .rows = TILE,
                       .transform = v->isa->error};
-    stream next[] = {{NULL, cpu_ceil_div(v->m_far / LANES, pairs)},
-                     {NULL, cpu_ceil_div(v->v_far / LANES, pairs)},
-                     {NULL, v->panel},
+    stream next[] = {{NULL, cpu_ceil_div(v->m_far / LANES, blocks)},
+                     {NULL, cpu_ceil_div(v->v_far / LANES, blocks)},
+                     {NULL, cpu_ceil_div(v->panel, each)},
                      {NULL, cpu_ceil_div(before(v, v->some, v->channels, v->in), all)},
                      {NULL, v->chunks == 1 ? cpu_ceil_div(before(v, v->some, v->filters, v->out), all) : 0}};
     cpu_product g = {.p_row = 1, .p_step = v->wide, .q_step = v->panel, .c_row = v->panel, .strip = v->strip, .near = true,
@@ -421,12 +428,12 @@ static void add_up(const winograd *v, const nilu_call *c, int64_t t, float *loca
             next[RIGHT].at = q + v->m_far;
             for (int64_t j = 0; j < filters; j += v->panel, q += v->tiles * v->panel) {
                 g.columns = cpu_least(v->panel, filters - j);
-                for (int64_t o = 0; o < v->channels; o += LANES, to += g.rows * v->panel) {
-                    g.rows = cpu_least(LANES, v->channels - o);
+                for (int64_t o = 0; o < v->channels; o += LANES, to += LANES * v->panel) {
+                    const int64_t rows = cpu_least(LANES, v->channels - o);
                     next[SUMS].at = to + LANES * v->panel;
-                    soon(next);
-                    v->gemm->multiply[CPU_F32](&g, p + o * v->tiles, q, to);
+                    multiply(v, &g, rows, cpu_least(each, rows), p + o * v->tiles, q, to, next);
                 }
+                to += (v->channels - cpu_round_up(v->channels, LANES)) * v->panel;
             }
         }
     }
