@@ -55,7 +55,7 @@ typedef struct winograd {
 static void turn(const winograd *v, int64_t rows, int64_t columns, const float *from, int64_t ld, float *to, int64_t to_ld)
 {
     enum { SQUARE = 4 };
-    const int64_t lanes = v->gemm->lanes[CPU_F32], tail = rows % lanes, rest = columns % SQUARE;
+    const int64_t lanes = v->gemm->lanes[CPU_F32], tail = rows & (lanes - 1), rest = columns & (SQUARE - 1);
     if (tail && rows > lanes) {
         turn(v, rows - tail, columns, from, ld, to, to_ld);
         turn(v, lanes, columns, from + (rows - lanes) * ld, ld, to + rows - lanes, to_ld);
