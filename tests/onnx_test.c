@@ -167,7 +167,8 @@ static int node_tests(const char *folder, const char *only)
 /* ---- networks: NAME.onnx, NAME-f32.onnx, and NAME.safetensors with what PyTorch computes (script/onnx-models) */
 
 static const char *const nets[] = {"mlp",         "autoencoder", "rnn",   "lstm", "lstm-both-ways", "gru",
-                                   "transformer", "attention",   "gated", "cnn",  "unet",           "signals"};
+                                   "transformer", "attention",   "gated", "cnn",  "unet",           "signals",
+                                   "spatial",     "mlp-half"};
 
 static const nilu_value *number_of(const nilu_store *store, const char *what, const char *name)
 {
@@ -340,6 +341,87 @@ static void writes_what_it_reads(void **state)
     nilu_free(nl);
 }
 
+/* ---- types that are narrower in the file than here */
+
+static nilu_onnx *opened(nilu *nl, const char *name)
+{
+    nilu_onnx *m;
+    char path[700];
+    snprintf(path, sizeof path, "%s/%s.onnx", golden(), name);
+    assert_ok(nl, nilu_onnx_open(nl, path, &m));
+    return m;
+}
+
+static void whole_numbers_of_8_bits(void **state)
+{
+    (void)state;
+    nilu *nl = support_context(1, NULL);
+    nilu_onnx *m = opened(nl, "quantized");
+    nilu_store *want = nilu_store_new(nl), *store = nilu_store_new(nl);
+    nilu_graph *g = nilu_graph_new(nl);
+    nilu_plan *plan;
+    nilu_tensor *y;
+    char path[700];
+    snprintf(path, sizeof path, "%s/quantized.safetensors", golden());
+    assert_ok(nl, nilu_load(want, 1u << NILU_PARAM, path));
+    nilu_onnx_given given = {"x", as(g, number_of(want, "input", "x"), NILU_F32), NULL};
+    assert_ok(nl, nilu_onnx_build(m, g, 1, &given, false, &y));
+    assert_ok(nl, nilu_onnx_weights(m, g, NILU_F32, store));
+    assert_ok(nl, nilu_compile(g, store, 1, &y, NULL, &plan));
+    assert_ok(nl, nilu_step(plan));
+    double e = off(number_of(want, "output", "y"), NILU_F32, nilu_fetched_shape(plan, 0), nilu_fetched(plan, 0));
+    if (!(e <= 1e-6))
+        fail_msg("its output is off by %g", e);
+    nilu_plan_free(plan);
+    nilu_graph_free(g);
+    nilu_store_free(store);
+    nilu_store_free(want);
+    nilu_onnx_free(m);
+    nilu_free(nl);
+}
+
+static void narrow_types_are_written_back(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"mlp-half-f32", "quantized"};
+    static const float tuned[][2] = { /* what a weight became; the nearest half float */
+        {1.0f / 3, 0.333251953125f}, {65519, 65504}, {65520, INFINITY}, {-0x1.002p0f, -1}, {0x1.006p0f, 0x1.008p0f},
+        {0x1p-24f, 0x1p-24f}, {0x1p-25f, 0}, {0x1.8p-24f, 0x1p-23f}, {0x1.ff8p-15f, 0x1.ff8p-15f}, {0x1.fffp-15f, 0x1p-14f}};
+    nilu *nl = support_context(1, NULL);
+    char path[700];
+    for (size_t k = 0; k < COUNT(files); k++) {
+        nilu_model *model;
+        nilu_store *store = nilu_store_new(nl);
+        nilu_onnx *was = opened(nl, files[k]), *now;
+        float weight[9 * 7] = {0};
+        for (size_t i = 0; k == 0 && i < COUNT(tuned); i++)
+            weight[i] = tuned[i][0];
+        if (k == 0)
+            assert_ok(nl, nilu_store_put(store, NILU_PARAM, "0.weight", NILU_F32, NILU_SHAPE(9, 7), weight));
+        snprintf(path, sizeof path, "%s/%s.onnx", golden(), files[k]);
+        assert_ok(nl, nilu_model_load(nl, path, &model));
+        snprintf(path, sizeof path, "/tmp/nilu-onnx-%d.onnx", (int)getpid());
+        assert_ok(nl, nilu_onnx_write_model(model, store, 7, 3, path));
+        assert_ok(nl, nilu_onnx_open(nl, path, &now));
+        assert_true(was->ninitial > 3 && now->ninitial == was->ninitial);
+        for (int i = 0; i < was->ninitial; i++) {
+            const onnx_value *a = &was->initial[i], *b = &now->initial[i];
+            assert_int_equal(a->type, b->type);
+            if (nilu_store_find(store, a->name))
+                for (size_t j = 0; j < COUNT(tuned); j++)
+                    assert_true(((const float *)b->data)[j] == tuned[j][1]);
+            else
+                assert_memory_equal(a->data, b->data, (size_t)base_count(a->shape) * nilu_dtype_size(a->dtype));
+        }
+        nilu_onnx_free(was);
+        nilu_onnx_free(now);
+        nilu_store_free(store);
+        nilu_model_free(model);
+    }
+    unlink(path);
+    nilu_free(nl);
+}
+
 /* ---- files that are wrong */
 
 /* Opens and builds whatever is in `bytes`: any answer will do, but a crash, a hang, or a failure without a sentence. */
@@ -486,6 +568,8 @@ int main(int argc, char **argv)
         return net_tests(argv[2]);
     const struct CMUnitTest tests[] = {cmocka_unit_test(networks_of_pytorch),
                                        cmocka_unit_test(writes_what_it_reads),
+                                       cmocka_unit_test(whole_numbers_of_8_bits),
+                                       cmocka_unit_test(narrow_types_are_written_back),
                                        cmocka_unit_test(torn_and_bent),
                                        cmocka_unit_test(too_deep),
                                        cmocka_unit_test(names_what_it_does_not_know),

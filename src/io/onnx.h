@@ -26,6 +26,7 @@ typedef struct onnx_value {
     bool given;       /* known because the caller said so: for this graph alone */
     bool weight;      /* an initial value: becomes a parameter once it is used as a tensor */
     nilu_dtype dtype;
+    int type; /* the format's own, which may be narrower; 0: not said */
     nilu_shape shape;
 } onnx_value;
 
@@ -54,6 +55,7 @@ struct nilu_onnx {
     int opset;
     struct nilu_onnx_port *in, *out; /* model's inputs without those that have an initial value; its outputs */
     int nin, nout;
+    int *in_type; /* as the format counts them */
     onnx_value *initial; /* the graph's initializers */
     int ninitial;
     int holders; /* models and graphs, where it is the source of a model */
@@ -100,7 +102,7 @@ typedef struct onnx_row {
     onnx_build_fn build;
 } onnx_row;
 extern const onnx_row onnx_rows[], onnx_rows_shape[], onnx_rows_reduce[], onnx_rows_index[], onnx_rows_nn[],
-    onnx_rows_net[], onnx_rows_picture[], onnx_rows_flow[]; /* end with {0} */
+    onnx_rows_net[], onnx_rows_picture[], onnx_rows_sample[], onnx_rows_narrow[], onnx_rows_flow[]; /* end with {0} */
 const onnx_row *onnx_find(const char *op);                  /* NULL: none */
 
 /* ---- onnx_tensor.c */
@@ -110,7 +112,10 @@ nilu_status onnx_tensor_read(nilu *nl, const char *path, int folder, const onnx_
                              onnx_value *v);
 /* Opens a file beneath `folder`; -1: errno says why. */
 int onnx_beside(int folder, const char *name);
+/* What nilu holds a type of the format as: itself, or for float16, int8, int16 and uint16 the next wider one. */
 bool onnx_dtype(int type, nilu_dtype *dtype);
+/* `data`, elements of v, as the format holds them: itself, or a copy in `pool`. */
+const void *onnx_tensor_bytes(onnx_pool *pool, const onnx_value *v, const void *data, size_t *bytes);
 int onnx_type(nilu_dtype dtype); /* the number that the format has for it */
 const char *onnx_type_name(int type);
 

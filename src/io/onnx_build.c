@@ -542,7 +542,7 @@ static nilu_status take_inputs(onnx_builder *b, onnx_scope *scope, int n, const 
         onnx_value *v = onnx_keep(&b->pool, sizeof *v);
         if (!v)
             return NILU_E_NO_MEMORY;
-        *v = (onnx_value){.name = m->in[i].name, .t = given->t, .data = given->data, .given = given->data != NULL};
+        *v = (onnx_value){.name = m->in[i].name, .t = given->t, .data = given->data, .given = given->data != NULL, .type = m->in_type[i]};
         if (given->t)
             v->dtype = given->t->dtype, v->shape = given->t->shape;
         if (!given->t)

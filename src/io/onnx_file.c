@@ -197,7 +197,8 @@ static nilu_status ports(nilu_onnx *m)
     m->initial = onnx_keep(&m->pool, g->n_initializer * sizeof *m->initial);
     m->in = onnx_keep(&m->pool, g->n_input * sizeof *m->in);
     m->out = onnx_keep(&m->pool, g->n_output * sizeof *m->out);
-    if (!m->initial || !m->in || !m->out)
+    m->in_type = onnx_keep(&m->pool, g->n_input * sizeof *m->in_type);
+    if (!m->initial || !m->in || !m->out || !m->in_type)
         return NILU_E_NO_MEMORY;
     for (size_t i = 0; i < g->n_initializer; i++) {
         onnx_value *v = &m->initial[m->ninitial];
@@ -209,8 +210,10 @@ static nilu_status ports(nilu_onnx *m)
     if (!name)
         return NILU_E_NO_MEMORY;
     for (size_t i = 0; i < g->n_input; i++) /* before version 4 of the format initial values are inputs too */
-        if (!g->input[i]->name || !bsearch(&g->input[i]->name, name, (size_t)m->ninitial, sizeof *name, by_name))
-            NILU_TRY(port_of(m, g->input[i], &m->in[m->nin++]));
+        if (!g->input[i]->name || !bsearch(&g->input[i]->name, name, (size_t)m->ninitial, sizeof *name, by_name)) {
+            NILU_TRY(port_of(m, g->input[i], &m->in[m->nin]));
+            m->in_type[m->nin++] = g->input[i]->type->tensor_type->elem_type;
+        }
     for (size_t i = 0; i < g->n_output; i++)
         NILU_TRY(port_of(m, g->output[i], &m->out[m->nout++]));
     return NILU_OK;

@@ -7,10 +7,70 @@
 
 typedef nilu_tensor *T;
 
+static T minus(T a, double b)
+{
+    return nilu_shift(a, -b);
+}
+
+/* Ops that nilu has under another name. */
+static const struct {
+    const char *name;
+    T (*one)(T);
+    T (*two)(T, T);
+} plain[] = {
+    {"Sqrt", nilu_sqrt},
+    {"Reciprocal", nilu_reciprocal},
+    {"Floor", nilu_floor},
+    {"Ceil", nilu_ceil},
+    {"Round", nilu_round},
+    {"Exp", nilu_exp},
+    {"Log", nilu_log},
+    {"Sin", nilu_sin},
+    {"Cos", nilu_cos},
+    {"Tanh", nilu_tanh},
+    {"Erf", nilu_erf},
+    {"Sigmoid", nilu_sigmoid},
+    {"Relu", nilu_relu},
+    {"Softplus", nilu_softplus},
+    {"Softsign", nilu_softsign},
+    {"Mish", nilu_mish},
+    {"HardSwish", nilu_hard_swish},
+    {"Not", nilu_logical_not},
+    {"Add", NULL, nilu_add},
+    {"Sub", NULL, nilu_sub},
+    {"Mul", NULL, nilu_mul},
+    {"And", NULL, nilu_logical_and},
+    {"Or", NULL, nilu_logical_or},
+    {"Xor", NULL, nilu_logical_xor},
+    {"Equal", NULL, nilu_eq},
+    {"Less", NULL, nilu_lt},
+    {"LessOrEqual", NULL, nilu_le},
+    {"Greater", NULL, nilu_gt},
+    {"GreaterOrEqual", NULL, nilu_ge},
+};
+
+static int plain_at(const char *op)
+{
+    for (int i = 0; i < (int)COUNT(plain); i++)
+        if (strcmp(plain[i].name, op) == 0)
+            return i;
+    return -1;
+}
+
+static nilu_status build_plain(onnx_site *s)
+{
+    int i = plain_at(s->node->op_type);
+    T x = onnx_t(s, 0);
+    return onnx_put(s, 0, plain[i].one ? plain[i].one(x) : plain[i].two(x, onnx_t(s, 1)));
+}
+
 const onnx_row *onnx_find(const char *op)
 {
-    static const onnx_row *const tables[] = {onnx_rows,    onnx_rows_shape, onnx_rows_reduce,  onnx_rows_index,
-                                             onnx_rows_nn, onnx_rows_net,   onnx_rows_picture, onnx_rows_flow};
+    static const onnx_row row = {"", build_plain};
+    static const onnx_row *const tables[] = {onnx_rows,     onnx_rows_shape,   onnx_rows_reduce, onnx_rows_index,  onnx_rows_nn,
+                                             onnx_rows_net, onnx_rows_picture, onnx_rows_sample, onnx_rows_narrow, onnx_rows_flow};
+    if (plain_at(op) >= 0)
+        return &row;
     for (size_t k = 0; k < COUNT(tables); k++)
         for (const onnx_row *r = tables[k]; r->name; r++)
             if (strcmp(r->name, op) == 0)
@@ -18,24 +78,13 @@ const onnx_row *onnx_find(const char *op)
     return NULL;
 }
 
-static T minus(T a, double b)
-{
-    return nilu_shift(a, -b);
-}
-
-/* a row whose output is an expression over its inputs x, y, w (NULL where left out) */
+/* a row whose output is an expression over its input x */
 #define ROW(op, expression)                                                                                            \
     static nilu_status build_##op(onnx_site *s)                                                                        \
     {                                                                                                                  \
-        T x = onnx_t(s, 0), y = onnx_has(s, 1) ? onnx_t(s, 1) : NULL, w = onnx_has(s, 2) ? onnx_t(s, 2) : NULL;        \
-        (void)x, (void)y, (void)w;                                                                                     \
+        T x = onnx_t(s, 0);                                                                                            \
         return onnx_put(s, 0, expression);                                                                             \
     }
-
-static T second(onnx_site *s, T y)
-{
-    return y ? y : onnx_t(s, 1); /* which says that it is missing */
-}
 
 static bool is_whole(T x)
 {
@@ -47,50 +96,21 @@ static T negative(onnx_site *s, T x)
     return is_whole(x) ? nilu_sub(onnx_scalar(s, x->dtype, 0), x) : nilu_neg(x);
 }
 
-ROW(Add, nilu_add(x, second(s, y)))
-ROW(Sub, nilu_sub(x, second(s, y)))
-ROW(Mul, nilu_mul(x, second(s, y)))
 ROW(Neg, negative(s, x))
 ROW(Abs, is_whole(x) ? nilu_maximum(x, negative(s, x)) : nilu_abs(x))
 ROW(Sign, is_whole(x) ? nilu_cast(nilu_sign(nilu_cast(x, NILU_F64)), x->dtype) : nilu_sign(x))
-ROW(Sqrt, nilu_sqrt(x))
-ROW(Reciprocal, nilu_reciprocal(x))
-ROW(Floor, nilu_floor(x))
-ROW(Ceil, nilu_ceil(x))
-ROW(Round, nilu_round(x))
-ROW(Exp, nilu_exp(x))
-ROW(Log, nilu_log(x))
-ROW(Sin, nilu_sin(x))
-ROW(Cos, nilu_cos(x))
 ROW(Tan, nilu_div(nilu_sin(x), nilu_cos(x)))
 ROW(Sinh, nilu_scale(nilu_sub(nilu_expm1(x), nilu_expm1(nilu_neg(x))), 0.5))
 ROW(Cosh, nilu_scale(nilu_add(nilu_exp(x), nilu_exp(nilu_neg(x))), 0.5))
-ROW(Tanh, nilu_tanh(x))
 ROW(Asinh, nilu_mul(nilu_sign(x), nilu_log(nilu_add(nilu_abs(x), nilu_sqrt(nilu_shift(nilu_square(x), 1))))))
 ROW(Acosh, nilu_log(nilu_add(x, nilu_sqrt(minus(nilu_square(x), 1)))))
 ROW(Atanh, nilu_scale(nilu_sub(nilu_log1p(x), nilu_log1p(nilu_neg(x))), 0.5))
-ROW(Erf, nilu_erf(x))
-ROW(Sigmoid, nilu_sigmoid(x))
-ROW(Relu, nilu_relu(x))
 ROW(LeakyRelu, nilu_leaky_relu(x, onnx_float(s, "alpha", (double)0.01f)))
 ROW(Elu, nilu_elu(x, onnx_float(s, "alpha", 1)))
-ROW(Softplus, nilu_softplus(x))
-ROW(Softsign, nilu_softsign(x))
-ROW(Mish, nilu_mish(x))
-ROW(HardSwish, nilu_hard_swish(x))
 ROW(Swish, nilu_mul(x, nilu_sigmoid(nilu_scale(x, onnx_float(s, "alpha", 1)))))
 ROW(Gelu, onnx_text_is(s, "approximate", "none", "tanh") ? nilu_gelu_tanh(x) : nilu_gelu(x))
 ROW(HardSigmoid,
     nilu_clamp(nilu_shift(nilu_scale(x, onnx_float(s, "alpha", (double)0.2f)), onnx_float(s, "beta", 0.5)), 0, 1))
-ROW(And, nilu_logical_and(x, second(s, y)))
-ROW(Or, nilu_logical_or(x, second(s, y)))
-ROW(Xor, nilu_logical_xor(x, second(s, y)))
-ROW(Not, nilu_logical_not(x))
-ROW(Equal, nilu_eq(x, second(s, y)))
-ROW(Less, nilu_lt(x, second(s, y)))
-ROW(LessOrEqual, nilu_le(x, second(s, y)))
-ROW(Greater, nilu_gt(x, second(s, y)))
-ROW(GreaterOrEqual, nilu_ge(x, second(s, y)))
 ROW(IsNaN, nilu_ne(x, x))
 
 /* selu of any alpha and gamma: gamma * elu(x, alpha) */
@@ -287,57 +307,28 @@ static nilu_status build_Dropout(onnx_site *s)
     {                                                                                                                  \
 #name, build_##name                                                                                            \
     }
-const onnx_row onnx_rows[] = {IS(Add),
-                              IS(Sub),
-                              IS(Mul),
-                              IS(Div),
+const onnx_row onnx_rows[] = {IS(Div),
                               IS(Mod),
                               IS(Pow),
                               IS(Neg),
                               IS(Abs),
                               IS(Sign),
-                              IS(Sqrt),
-                              IS(Reciprocal),
-                              IS(Floor),
-                              IS(Ceil),
-                              IS(Round),
-                              IS(Exp),
-                              IS(Log),
-                              IS(Sin),
-                              IS(Cos),
                               IS(Tan),
                               IS(Sinh),
                               IS(Cosh),
-                              IS(Tanh),
                               IS(Asinh),
                               IS(Acosh),
                               IS(Atanh),
-                              IS(Erf),
-                              IS(Sigmoid),
-                              IS(Relu),
                               IS(LeakyRelu),
                               IS(PRelu),
                               IS(Elu),
                               IS(Selu),
                               IS(Celu),
                               IS(Gelu),
-                              IS(Softplus),
-                              IS(Softsign),
-                              IS(Mish),
                               IS(Swish),
                               IS(HardSigmoid),
-                              IS(HardSwish),
                               IS(ThresholdedRelu),
                               IS(Shrink),
-                              IS(And),
-                              IS(Or),
-                              IS(Xor),
-                              IS(Not),
-                              IS(Equal),
-                              IS(Less),
-                              IS(LessOrEqual),
-                              IS(Greater),
-                              IS(GreaterOrEqual),
                               IS(IsNaN),
                               IS(IsInf),
                               IS(Max),

@@ -357,6 +357,7 @@ static nilu_status build_Constant(onnx_site *s)
     onnx_value v = {0};
     if ((a = onnx_attr(s, "value")) && a->t) {
         NILU_TRY(onnx_tensor_read(s->b->nl, s->b->m->path, s->b->m->folder, a->t, &s->b->pool, &v));
+        s->out[0].type = v.type;
         return onnx_know(s, 0, v.dtype, v.shape, v.data);
     }
     if ((a = onnx_attr(s, "value_int")))

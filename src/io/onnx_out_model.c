@@ -12,12 +12,14 @@ static nilu_status onnx_rewrite(const nilu_onnx *o, const nilu_store *store, con
     Onnx__GraphProto *g = o->model->graph;
     Onnx__TensorProto **was = g->initializer, **list = base_calloc(o->nl, g->n_initializer + 1, sizeof *list),
                       *own = base_calloc(o->nl, g->n_initializer + 1, sizeof *own);
+    onnx_pool narrow = {.nl = o->nl, .path = path, .limit = SIZE_MAX};
     nilu_status status = list && own ? NILU_OK : NILU_E_NO_MEMORY;
     for (size_t i = 0; i < g->n_initializer && status == NILU_OK; i++) {
         const onnx_value *v = &o->initial[i];
         const nilu_value *now = nilu_store_find(store, v->name);
         bool fits = now && now->dtype == v->dtype && base_same_shape(now->shape, v->shape);
-        const void *data = fits ? now->data : v->data;
+        size_t bytes;
+        const void *data = onnx_tensor_bytes(&narrow, v, fits ? now->data : v->data, &bytes);
         onnx__tensor_proto__init(&own[i]);
         own[i].name = was[i]->name;
         own[i].has_data_type = true;
@@ -25,14 +27,16 @@ static nilu_status onnx_rewrite(const nilu_onnx *o, const nilu_store *store, con
         own[i].n_dims = was[i]->n_dims;
         own[i].dims = was[i]->dims;
         own[i].has_raw_data = true;
-        own[i].raw_data = (ProtobufCBinaryData){(size_t)base_count(v->shape) * nilu_dtype_size(v->dtype), (uint8_t *)(uintptr_t)data};
+        own[i].raw_data = (ProtobufCBinaryData){bytes, (uint8_t *)(uintptr_t)data};
         list[i] = &own[i];
+        status = data ? NILU_OK : NILU_E_NO_MEMORY;
     }
     if (status == NILU_OK) {
         g->initializer = list;
         status = onnx_pack(o->nl, o->model, path);
         g->initializer = was;
     }
+    onnx_pool_free(&narrow);
     base_free(o->nl, list);
     base_free(o->nl, own);
     return status;

@@ -1,9 +1,11 @@
-/* Tensors of ONNX files: raw bytes or typed lists, in the file or in another beside it. */
+/* Tensors of ONNX files: raw bytes or typed lists, in the file or in another beside it. Numbers of a type that nilu has not
+ * are widened as they are read. */
 #include "io/onnx.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,41 +45,90 @@ void onnx_pool_free(onnx_pool *p)
     p->bytes = 0;
 }
 
-static const struct {
+enum { INT8 = 3, UINT16, INT16, FLOAT16 = 10 };
+typedef struct kind {
     int type;
     const char *name;
     int dtype; /* -1: nilu has none */
-    int size;  /* bytes of an element in raw data; 0: less than one */
-} types[] = {
-    {1, "float", NILU_F32, 4}, {2, "uint8", NILU_U8, 1},  {3, "int8", -1, 1},          {4, "uint16", -1, 2},
-    {5, "int16", -1, 2},       {6, "int32", NILU_I32, 4}, {7, "int64", NILU_I64, 8},   {8, "string", -1, 0},
-    {9, "bool", NILU_BOOL, 1}, {10, "float16", -1, 2},    {11, "double", NILU_F64, 8}, {12, "uint32", -1, 4},
-    {13, "uint64", -1, 8},     {14, "complex64", -1, 8},  {15, "complex128", -1, 16},  {16, "bfloat16", NILU_BF16, 2}};
+    int size;  /* bytes of an element in the file */
+} kind;
+static const kind kinds[] = {
+    {1, "float", NILU_F32, 4},        {2, "uint8", NILU_U8, 1},         {INT8, "int8", NILU_I32, 1},
+    {UINT16, "uint16", NILU_I32, 2},  {INT16, "int16", NILU_I32, 2},    {6, "int32", NILU_I32, 4},
+    {7, "int64", NILU_I64, 8},        {8, "string", -1, 0},             {9, "bool", NILU_BOOL, 1},
+    {FLOAT16, "float16", NILU_F32, 2}, {11, "double", NILU_F64, 8},     {12, "uint32", -1, 4},
+    {13, "uint64", -1, 8},            {14, "complex64", -1, 8},         {15, "complex128", -1, 16},
+    {16, "bfloat16", NILU_BF16, 2}};
+
+static const kind *kind_of(int type)
+{
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (kinds[i].type == type)
+            return &kinds[i];
+    return NULL;
+}
 
 bool onnx_dtype(int type, nilu_dtype *dtype)
 {
-    for (size_t i = 0; i < COUNT(types); i++)
-        if (types[i].type == type && types[i].dtype >= 0) {
-            *dtype = (nilu_dtype)types[i].dtype;
-            return true;
-        }
-    return false;
+    const kind *k = kind_of(type);
+    if (k && k->dtype >= 0)
+        *dtype = (nilu_dtype)k->dtype;
+    return k && k->dtype >= 0;
 }
 
 int onnx_type(nilu_dtype dtype)
 {
-    for (size_t i = 0; i < COUNT(types); i++)
-        if (types[i].dtype == (int)dtype)
-            return types[i].type;
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (kinds[i].dtype == (int)dtype && kinds[i].size == (int)nilu_dtype_size(dtype))
+            return kinds[i].type;
     return 0;
 }
 
 const char *onnx_type_name(int type)
 {
-    for (size_t i = 0; i < COUNT(types); i++)
-        if (types[i].type == type)
-            return types[i].name;
-    return "a type of later versions";
+    const kind *k = kind_of(type);
+    return k ? k->name : "a type of later versions";
+}
+
+/* ---- types that are narrower in the file */
+
+/* Element i of `from`, as it stands in the file. */
+static void widened(int type, void *out, size_t i, const void *from)
+{
+    uint16_t two = 0;
+    memcpy(&two, (const char *)from + i * (type == INT8 ? 1 : 2), type == INT8 ? 1 : 2);
+    if (type == FLOAT16)
+        ((float *)out)[i] = base_f16_to_f32(two);
+    else
+        ((int32_t *)out)[i] = type == INT8 ? (int8_t)two : type == INT16 ? (int16_t)two : two;
+}
+
+/* To the nearest half float, to the even one of two; what is too large becomes infinite. */
+static uint16_t half_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    uint32_t sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
+    if (size > 0x7f800000)
+        return (uint16_t)(sign | 0x7e00);
+    if (size < 0x38800000) /* below 2^-14: a multiple of 2^-24 */
+        return (uint16_t)(sign | (uint32_t)lrintf(fabsf(value) * 0x1p24f));
+    size += 0xfff + (size >> 13 & 1);
+    return (uint16_t)(sign | (size >= 0x47800000 ? 0x7c00 : (size - 0x38000000) >> 13));
+}
+
+const void *onnx_tensor_bytes(onnx_pool *pool, const onnx_value *v, const void *data, size_t *bytes)
+{
+    size_t n = (size_t)base_count(v->shape), size = (size_t)kind_of(v->type)->size;
+    *bytes = n * size;
+    if (size == nilu_dtype_size(v->dtype))
+        return data;
+    char *out = onnx_keep(pool, *bytes);
+    for (size_t i = 0; out && i < n; i++) {
+        uint16_t two = v->type == FLOAT16 ? half_of(((const float *)data)[i]) : (uint16_t)((const int32_t *)data)[i];
+        memcpy(out + i * size, &two, size);
+    }
+    return out;
 }
 
 static nilu_status bad(nilu *nl, const char *path, const onnx_tensor *t, const char *what)
@@ -133,9 +184,9 @@ int onnx_beside(int folder, const char *name)
     return (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
 }
 
-/* From a file beneath the model's folder. */
-static nilu_status external(nilu *nl, const char *path, int folder, const onnx_tensor *t, size_t bytes, onnx_pool *pool,
-                            onnx_value *v)
+/* From a file beneath the model's folder; `bytes` of it go to the end of `room` bytes. */
+static nilu_status external(nilu *nl, const char *path, int folder, const onnx_tensor *t, size_t bytes, size_t room,
+                            onnx_pool *pool, onnx_value *v)
 {
     const char *location = NULL;
     uint64_t offset = 0, length = bytes;
@@ -165,9 +216,11 @@ static nilu_status external(nilu *nl, const char *path, int folder, const onnx_t
         status = bad(nl, path, t, N_("its external data are not as long as its shape says"));
     if (status == NILU_OK)
         status = allow(pool, &st);
-    char *data = status == NILU_OK ? onnx_keep(pool, bytes) : NULL;
+    char *data = status == NILU_OK ? onnx_keep(pool, room) : NULL;
+    v->data = data;
     if (status == NILU_OK && !data)
         status = NILU_E_NO_MEMORY;
+    data = data ? data + (room - bytes) : NULL;
     for (size_t got = 0; status == NILU_OK && got < bytes;) {
         ssize_t r = pread(fd, data + got, bytes - got, (off_t)(offset + got));
         if (r < 0 && errno == EINTR)
@@ -179,7 +232,6 @@ static nilu_status external(nilu *nl, const char *path, int folder, const onnx_t
             got += (size_t)r;
     }
     close(fd);
-    v->data = data;
     return status;
 }
 
@@ -187,14 +239,14 @@ static nilu_status external(nilu *nl, const char *path, int folder, const onnx_t
 static nilu_status listed(nilu *nl, const char *path, const onnx_tensor *t, onnx_pool *pool, onnx_value *v)
 {
     int64_t n = base_count(v->shape);
-    bool whole = v->dtype == NILU_I32 || v->dtype == NILU_U8 || v->dtype == NILU_BOOL || v->dtype == NILU_BF16;
-    size_t have = v->dtype == NILU_F32   ? t->n_float_data
+    bool half = v->type == FLOAT16, whole = half || v->dtype == NILU_I32 || v->dtype == NILU_U8 || v->dtype == NILU_BOOL || v->dtype == NILU_BF16;
+    size_t have = whole                  ? t->n_int32_data
+                  : v->dtype == NILU_F32 ? t->n_float_data
                   : v->dtype == NILU_F64 ? t->n_double_data
-                  : whole                ? t->n_int32_data
                                          : t->n_int64_data;
     if (have != (size_t)n)
         return bad(nl, path, t, N_("it does not hold as many numbers as its shape says"));
-    if (v->dtype == NILU_F32 || v->dtype == NILU_F64 || v->dtype == NILU_I64 || v->dtype == NILU_I32) {
+    if (!half && (v->dtype == NILU_F32 || v->dtype == NILU_F64 || v->dtype == NILU_I64 || v->dtype == NILU_I32)) {
         v->data = v->dtype == NILU_F32   ? (const void *)t->float_data
                   : v->dtype == NILU_F64 ? (const void *)t->double_data
                   : v->dtype == NILU_I64 ? (const void *)t->int64_data
@@ -208,6 +260,8 @@ static nilu_status listed(nilu *nl, const char *path, const onnx_tensor *t, onnx
     for (int64_t i = 0; i < n; i++)
         if (v->dtype == NILU_BF16)
             ((uint16_t *)(void *)data)[i] = (uint16_t)t->int32_data[i];
+        else if (v->type == FLOAT16)
+            ((float *)(void *)data)[i] = base_f16_to_f32((uint16_t)t->int32_data[i]);
         else
             base_store(v->dtype, data, i, t->int32_data[i]);
     v->data = data;
@@ -218,29 +272,35 @@ nilu_status onnx_tensor_read(nilu *nl, const char *path, int folder, const onnx_
                              onnx_value *v)
 {
     size_t bytes = 0;
-    *v = (onnx_value){.name = t->name ? t->name : ""};
+    *v = (onnx_value){.name = t->name ? t->name : "", .type = t->data_type};
     if (!onnx_dtype(t->data_type, &v->dtype))
         return base_fail(
             nl, NILU_E_UNSUPPORTED,
             N_("%.300s: tensor %.80s: elements of type %s are not supported; convert it to float or int64"), path,
             v->name[0] ? v->name : "?", onnx_type_name(t->data_type));
     NILU_TRY(shape_of(nl, path, t, v, &bytes));
-    if (t->has_data_location && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
-        return external(nl, path, folder, t, bytes, pool, v);
-    if (!t->has_raw_data)
+    bool raw = !t->has_data_location || t->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    if (raw && !t->has_raw_data)
         return listed(nl, path, t, pool, v);
-    if (t->raw_data.len != bytes)
+    size_t wide = nilu_dtype_size(v->dtype), size = (size_t)kind_of(v->type)->size, n = bytes / wide, stored = n * size;
+    if (!raw)
+        NILU_TRY(external(nl, path, folder, t, stored, bytes, pool, v));
+    else if (t->raw_data.len != stored)
         return bad(nl, path, t, N_("it does not hold as many bytes as its shape says"));
-    v->data = t->raw_data.data;
-    if ((uintptr_t)v->data % nilu_dtype_size(v->dtype) != 0 || !bytes || v->dtype == NILU_BOOL) {
-        unsigned char *data = onnx_keep(pool, bytes);
+    else
+        v->data = t->raw_data.data;
+    if (raw && ((uintptr_t)v->data % wide != 0 || !bytes || v->dtype == NILU_BOOL || size != wide)) {
+        char *data = onnx_keep(pool, bytes);
         if (!data)
             return NILU_E_NO_MEMORY;
-        if (bytes)
-            memcpy(data, t->raw_data.data, bytes);
-        for (size_t i = 0; v->dtype == NILU_BOOL && i < bytes; i++)
-            data[i] = data[i] != 0; /* other bytes are no bool */
+        if (stored)
+            memcpy(data + bytes - stored, t->raw_data.data, stored);
         v->data = data;
     }
+    char *data = (char *)(uintptr_t)v->data; /* ours, where one of these two changes it */
+    for (size_t i = 0; v->dtype == NILU_BOOL && i < bytes; i++)
+        data[i] = data[i] != 0; /* other bytes are no bool */
+    for (size_t i = 0; size != wide && i < n; i++)
+        widened(v->type, data, i, data + bytes - stored); /* from the end of the same memory: never over what is to come */
     return NILU_OK;
 }
