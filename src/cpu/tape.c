@@ -125,7 +125,7 @@ static void find_axes(maker *m)
 #define TILE 4096       /* numbers of a tile; the caches of the next level hold what it reads and writes */
 #define SUM_TILE 16384  /* of one with sums: fewer parts to add up */
 #define RUN 1024        /* numbers side by side, of which more are not worth a thought */
-#define SHORT 32        /* rows shorter than this are packed */
+#define SHORT 16        /* rows shorter than this are packed */
 #define BLOCK CPU_BLOCK /* numbers of a block */
 
 static int64_t tile_size(const cpu_program *p)
