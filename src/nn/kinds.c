@@ -112,7 +112,7 @@ static const nn_kind kinds[] = {
      .pictures = true, .example = "32 3", .build = nn_conv},
     {"whiten", "whiten",
      {{"filters", ARG_COUNT, .required = true, .low = 1, .high = MOST}, {"kernel", ARG_COUNT, .required = true, .low = 1, .high = LONG},
-      {"stride", ARG_COUNT, .low = 1, .high = LONG}, {"padding", ARG_COUNT, .low = 0, .high = LONG}},
+      {"stride", ARG_COUNT, .low = 1, .high = LONG}, {"padding", ARG_COUNT, .low = 0, .high = LONG}, {"bias", ARG_TRUTH}},
      .pictures = true, .example = "24 2", .build = nn_whiten},
     {"pool", "pool",
      {{"kind", ARG_CHOICE, .required = true, .choice = pools},

@@ -92,7 +92,7 @@ nilu_tensor *nn_conv(const nn_site *s)
 /* Its filters are not learnt: the training sets them by the pictures that it is given. */
 nilu_tensor *nn_whiten(const nn_site *s)
 {
-    const nn_value *v = s->layer->value; /* filters, kernel, stride, padding */
+    const nn_value *v = s->layer->value; /* filters, kernel, stride, padding, bias */
     const nilu_conv_options o = {.stride = NILU_SIZES((int)count_or(&v[2], 1)), .padding = NILU_SIZES((int)count_or(&v[3], 0))};
     const int64_t filters = (int64_t)v[0].number, kernel = (int64_t)v[1].number;
     nilu_tensor *x = picture(s);
@@ -107,10 +107,13 @@ nilu_tensor *nn_whiten(const nn_site *s)
     nilu_scope_push(s->g, s->layer->name);
     nilu_tensor *weight = nilu_param(s->g, "weight", x->dtype, NILU_SHAPE(filters, each, kernel, kernel),
                                      (nilu_init){NILU_INIT_NORMAL, 0, sqrt(1.0 / (double)fan_in)});
-    nilu_tensor *bias = nilu_param(s->g, "bias", x->dtype, NILU_SHAPE(filters), (nilu_init){NILU_INIT_CONSTANT, 0, 0});
     if (weight)
         weight->node->frozen = true;
-    nilu_tensor *y = nilu_add(nilu_conv(x, nilu_stop_gradient(weight), &o), nilu_reshape(bias, NILU_SHAPE(filters, 1, 1)));
+    nilu_tensor *y = nilu_conv(x, nilu_stop_gradient(weight), &o);
+    if (v[4].number != 0) {
+        nilu_tensor *bias = nilu_param(s->g, "bias", x->dtype, NILU_SHAPE(filters), (nilu_init){NILU_INIT_CONSTANT, 0, 0});
+        y = nilu_add(y, nilu_reshape(bias, NILU_SHAPE(filters, 1, 1)));
+    }
     nilu_scope_pop(s->g);
     return nilu_named(y, s->layer->name);
 }
