@@ -9,6 +9,7 @@ epoch, and the accuracy of the averaged weights by six views. --steps ends after
 import argparse
 import copy
 import os
+import re
 import time
 
 import numpy as np
@@ -17,8 +18,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from PIL import Image
 
-MODELS = {"cifar_quick": (48, (48, 64, 96, 128, 192, 256), 4), "cifar_fast": (64, (64, 96, 128, 192, 256, 384), 6)}
-PATCH, BATCH, RATE, SIDE_RATE, MOMENTUM, DECAY, WARMUP, SMOOTHING, EMA = 4, 500, 0.12, 0.005, 0.8, 0.1, 10, 0.2, 0.98
+MODELS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "models")
 
 
 def read(folder):
@@ -30,25 +30,49 @@ def read(folder):
     return torch.tensor(np.stack(pictures)).permute(0, 3, 1, 2).float().contiguous(), torch.tensor(labels)
 
 
-def net(whitening, widths):
-    layers, before = [nn.Conv2d(3, whitening, PATCH, stride=2, padding=1), nn.GELU()], whitening
-    for i, width in enumerate(widths):
-        layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), *([nn.MaxPool2d(2)] if i in (1, 3) else []),
-                   nn.BatchNorm2d(width, momentum=0.4), nn.GELU()]
-        before = width
-    model = nn.Sequential(*layers, nn.MaxPool2d(4), nn.Flatten(), nn.Linear(before, 10))
+def model_file(name):
+    """The layers of a model file, [(kind, numbers, {key: value})], and how it wants to be trained."""
+    with open(os.path.join(MODELS, name + ".yaml"), encoding="utf-8") as file:
+        text = file.read()
+    layers = []
+    for line in re.findall(r"^  - (.*)$", text, re.M):
+        words = line.split()
+        options = dict(w.split("=") for w in words if "=" in w)
+        layers.append((words[0], [int(w) for w in words if w.isdigit()], options, words[-1]))
+    training = re.search(r"^train: \{(.*?)\}", text, re.M | re.S).group(1)
+    return layers, {k: v if v.isalpha() else float(v) for k, v in re.findall(r"(\w+): ([\w.]+)", training)}
+
+
+def net(layers):
+    modules, before, scale = [], 3, 1.0
+    for kind, numbers, options, last in layers:
+        if kind in ("whiten", "conv"):
+            filters, kernel = numbers
+            padding = options.get("padding", "0")
+            modules.append(nn.Conv2d(before, filters, kernel, padding=padding if padding == "same" else int(padding),
+                                     bias=options.get("bias") != "false"))
+            before = filters
+        elif kind == "batchnorm":
+            modules.append(nn.BatchNorm2d(before, momentum=float(options["momentum"])))
+        elif kind == "scale":
+            scale = float(last)
+        else:
+            modules.append({"gelu": nn.GELU, "flatten": nn.Flatten, "pool": lambda: nn.MaxPool2d(numbers[0]),
+                            "dense": lambda: nn.Linear(before, 10)}[kind]())
+    model = nn.Sequential(*modules)
     for layer in model:
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-    return model
+    return model, scale
 
 
 def whiten(conv, x):
-    patches = F.unfold(x, PATCH).transpose(1, 2).reshape(-1, 3 * PATCH * PATCH).double()
+    side = conv.kernel_size[0]
+    patches = F.unfold(x, side).transpose(1, 2).reshape(-1, 3 * side * side).double()
     values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
-    filters = (vectors / (values + 5e-4 * values.mean()).sqrt()).T.flip(0).float()[:conv.out_channels // 2].view(-1, 3, PATCH, PATCH)
+    filters = (vectors / (values + 5e-4 * values.mean()).sqrt()).T.flip(0).float()[:conv.out_channels // 2].view(-1, 3, side, side)
     conv.weight.data = torch.cat([filters, -filters])
     conv.weight.requires_grad = False
 
@@ -64,12 +88,12 @@ def orthogonal(g):
 
 
 @torch.no_grad()
-def muon(weights, moments, rate):
+def muon(weights, moments, rate, momentum, decay):
     for w, m in zip(weights, moments):
-        m.lerp_(w.grad, 1 - MOMENTUM)
-        u = w.grad.lerp(m, MOMENTUM).flatten(1)
+        m.lerp_(w.grad, 1 - momentum)
+        u = w.grad.lerp(m, momentum).flatten(1)
         gain = max(1, u.shape[0] / u.shape[1]) ** 0.5
-        w.mul_(1 - rate * DECAY).sub_(orthogonal(u).view_as(w), alpha=rate * gain)
+        w.mul_(1 - rate * decay).sub_(orthogonal(u).view_as(w), alpha=rate * gain)
         w.grad = None
 
 
@@ -99,14 +123,14 @@ def accuracy(model, x, labels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
-    parser.add_argument("--model", choices=MODELS, default="cifar_quick")
+    parser.add_argument("--model", default="cifar_quick")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=1 << 60)
     parser.add_argument("--seed", type=int, default=0)
     a = parser.parse_args()
-    whitening, widths, epochs = MODELS[a.model]
-    epochs = a.epochs or epochs
+    layers, t = model_file(a.model)
+    epochs, batch, warmup = a.epochs or int(t["epochs"]), int(t["batch"]), int(t["warmup"])
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     begin = time.perf_counter()
@@ -115,30 +139,30 @@ def main():
     mean, deviation = x.mean((0, 2, 3), keepdim=True), x.std((0, 2, 3), keepdim=True)
     x, test = (x - mean) / deviation, (test - mean) / deviation
     print(f"read in {time.perf_counter() - begin:.1f} s", flush=True)
-    model = net(whitening, widths)
+    model, scale = net(layers)
     whiten(model[0], x[::len(x) // 1024])
     matrices = [p for p in model.parameters() if p.dim() > 1 and p.requires_grad]
     moments = [torch.zeros_like(p) for p in matrices]
-    side = torch.optim.AdamW([p for p in model.parameters() if p.dim() == 1], lr=SIDE_RATE, weight_decay=DECAY)
-    first, steps, step = torch.rand(len(x)) < 0.5, epochs * (len(x) // BATCH), 0
+    side = torch.optim.AdamW([p for p in model.parameters() if p.dim() == 1], lr=t["side_lr"], weight_decay=t["decay"])
+    first, steps, step = torch.rand(len(x)) < 0.5, epochs * (len(x) // batch), 0
     average = None
     for epoch in range(epochs):
         order, total = torch.randperm(len(x)), 0.0
-        for i in range(len(x) // BATCH):
-            index = order[i * BATCH:(i + 1) * BATCH]
-            logits = model(augment(x[index], first[index] ^ (epoch % 2 == 1))) * 0.111
-            loss = F.cross_entropy(logits, labels[index], label_smoothing=SMOOTHING)
+        for i in range(len(x) // batch):
+            index = order[i * batch:(i + 1) * batch]
+            logits = model(augment(x[index], first[index] ^ (epoch % 2 == 1))) * scale
+            loss = F.cross_entropy(logits, labels[index], label_smoothing=t["label_smoothing"])
             loss.backward()
-            factor = (1 + step * (WARMUP - 1) / WARMUP) / WARMUP if step < WARMUP else 1 - (step - WARMUP) / (steps - WARMUP)
-            muon(matrices, moments, RATE * factor)
-            side.param_groups[0]["lr"] = SIDE_RATE * factor
+            factor = (1 + step * (warmup - 1) / warmup) / warmup if step < warmup else 1 - (step - warmup) / (steps - warmup)
+            muon(matrices, moments, t["lr"] * factor, t["momentum"], t["decay"])
+            side.param_groups[0]["lr"] = t["side_lr"] * factor
             side.step()
             side.zero_grad()
             step += 1
             total += loss.item()
             if average is None:
                 average = copy.deepcopy(model)
-            share = max(1 - EMA, 9 / (8 + step))
+            share = max(1 - t["ema"], 9 / (8 + step))
             for old, new in zip([*average.parameters(), *average.buffers()], [*model.parameters(), *model.buffers()]):
                 if old.is_floating_point():
                     old.data.lerp_(new.data, share)
