@@ -3,8 +3,8 @@
  *     m ← m + (1 − μ)(g − m)        u = g + μ (m − g)                       Nesterov's look ahead
  *     x = u / max(‖u‖, ε)           five times: a = x xᵀ,  x ← 3.4445 x + (−4.775 a + 2.0315 a²) x
  *     w ← w (1 − η λ) − η √max(1, fan-out / fan-in) x
- * The smaller side is multiplied: for a tall x, a = xᵀ x stands on the right. A matrix that is twice as long as it is wide is
- * multiplied by a polynomial of its first a instead, half of the work or less. Weights are [in, out] here, so fan-out is
+ * The smaller side is multiplied: for a tall x, a = xᵀ x stands on the right. A matrix at least twice as long as it is wide is
+ * multiplied by a polynomial of its first a instead: four fifths of the work, and less the longer it is. Weights are [in, out] here, so fan-out is
  * the second dimension; the filters of a convolution are the matrix [filters, all that one of them reads]. Everything else is
  * updated by AdamW with `side_lr`. */
 #include "optim/optim.h"
