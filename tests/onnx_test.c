@@ -197,6 +197,16 @@ static nilu_tensor *as(nilu_graph *g, const nilu_value *v, nilu_dtype dtype)
     return base_is_float(v->dtype) ? nilu_cast(t, dtype) : t;
 }
 
+static void release(nilu *nl, nilu_onnx *m, nilu_graph *g, nilu_store *store, nilu_store *want, nilu_plan *plan)
+{
+    nilu_plan_free(plan);
+    nilu_graph_free(g);
+    nilu_store_free(store);
+    nilu_store_free(want);
+    nilu_onnx_free(m);
+    nilu_free(nl);
+}
+
 /* Outputs and the gradients of all parameters, against what was recorded; returns the worst difference. */
 static double check_net(const char *folder, const char *name, bool wide, int *params)
 {
@@ -243,12 +253,7 @@ static double check_net(const char *folder, const char *name, bool wide, int *pa
         recorded += strncmp(nilu_store_at(want, i)->name, "grad.", 5) == 0;
     if (*params != recorded)
         fail_msg("%s: %d gradients of %d", path, *params, recorded);
-    nilu_plan_free(plan);
-    nilu_graph_free(g);
-    nilu_store_free(store);
-    nilu_store_free(want);
-    nilu_onnx_free(m);
-    nilu_free(nl);
+    release(nl, m, g, store, want, plan);
     return worst;
 }
 
@@ -372,12 +377,7 @@ static void whole_numbers_of_8_bits(void **state)
     double e = off(number_of(want, "output", "y"), NILU_F32, nilu_fetched_shape(plan, 0), nilu_fetched(plan, 0));
     if (!(e <= 1e-6))
         fail_msg("its output is off by %g", e);
-    nilu_plan_free(plan);
-    nilu_graph_free(g);
-    nilu_store_free(store);
-    nilu_store_free(want);
-    nilu_onnx_free(m);
-    nilu_free(nl);
+    release(nl, m, g, store, want, plan);
 }
 
 static void narrow_types_are_written_back(void **state)
