@@ -430,6 +430,42 @@ static void training_steps(void **state)
     }
 }
 
+/* Where a chain takes each tile, one below the other finds the strips of b that the first one kept, and k is cut into parts. */
+static void chains_find_what_was_kept(void **state)
+{
+    (void)state;
+    const product p = matrices(NILU_F32, 384, 2304, 384, 0);
+    const nilu_shape s = NILU_SHAPE(384, 2304);
+    const size_t bytes = (size_t)base_count(s) * sizeof(float);
+    void *block_a, *block_b;
+    float *x = numbers(p.dtype, base_count(p.a), 1, &block_a), *y = numbers(p.dtype, base_count(p.b), 2, &block_b);
+    float *wanted = malloc(bytes);
+    assert_non_null(wanted);
+    want(&p, x, y, wanted, s);
+    for (int threads = 1; threads <= 3; threads++) {
+        nilu *nl = support_context(threads, NULL);
+        nilu_graph *g = nilu_graph_new(nl);
+        nilu_store *store = nilu_store_new(nl);
+        nilu_plan *plan;
+        nilu_tensor *z = nilu_relu(nilu_matmul(nilu_input(g, "a", p.dtype, p.a), nilu_input(g, "b", p.dtype, p.b)));
+        assert_ok(nl, nilu_compile(g, store, 1, &z, NULL, &plan));
+        assert_ok(nl, nilu_feed(plan, "a", x, (size_t)base_count(p.a) * sizeof *x));
+        assert_ok(nl, nilu_feed(plan, "b", y, (size_t)base_count(p.b) * sizeof *y));
+        assert_ok(nl, nilu_step(plan));
+        const float *got = nilu_fetched(plan, 0);
+        for (int64_t i = 0; i < base_count(s); i++)
+            if (got[i] != (wanted[i] > 0 ? wanted[i] : 0))
+                fail_msg("%d threads: element %d is %.9g, not %.9g", threads, (int)i, (double)got[i], (double)wanted[i]);
+        nilu_plan_free(plan);
+        nilu_store_free(store);
+        nilu_graph_free(g);
+        nilu_free(nl);
+    }
+    free(block_a);
+    free(block_b);
+    free(wanted);
+}
+
 /* Argument: a test; default: all. */
 int main(int argc, char **argv)
 {
@@ -444,6 +480,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(batches),
         cmocka_unit_test(rounded_operands),
         cmocka_unit_test(training_steps),
+        cmocka_unit_test(chains_find_what_was_kept),
     };
     return cmocka_run_group_tests_name("gemm", tests, NULL, NULL);
 }
