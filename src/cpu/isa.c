@@ -44,10 +44,14 @@ static bool has_avx2(void)
 #endif
 #ifdef NILU_HAVE_AVX512
 ISA_TABLE(avx512)
+#ifdef NILU_EMULATE_AVX512 /* by functions, so that its kernels can be tested where the machine lacks it */
+#define SUPPORTS(feature) true
+#else
+#define SUPPORTS(feature) __builtin_cpu_supports(feature)
+#endif
 static bool has_avx512(void)
 {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && has_avx2();
+    return SUPPORTS("avx512f") && SUPPORTS("avx512bw") && SUPPORTS("avx512dq") && SUPPORTS("avx512vl") && has_avx2();
 }
 #ifdef NILU_HAVE_AVX512BF16
 extern const cpu_gemm_table cpu_gemm_avx512bf16;
@@ -62,7 +66,7 @@ static const cpu_isa table_avx512bf16 = {.name = "avx512",
                                          .peak = cpu_peak_avx512};
 static bool has_avx512bf16(void)
 {
-    return __builtin_cpu_supports("avx512bf16") && has_avx512();
+    return SUPPORTS("avx512bf16") && has_avx512();
 }
 #endif
 #endif
