@@ -145,13 +145,13 @@ typedef struct nilu_case {
     const char *attr;      /* how to call the builder: "axis=1 keep=1", fields of the op's table; NULL: all zero */
     const char *fill;      /* NULL: random normal; "zero", "ones", "positive", "unit" in (0, 1), "count" 0, 1, 2, …,
                               "list 1 2 3 …" all inputs' elements in order */
-    double gain;           /* inputs are multiplied by this; 0 is 1 */
     const char *want;      /* elements of output 0 known by hand or from elsewhere, separated by blanks, behind its shape
                               where that is not plain: "[2, 1] 3 12"; NULL: none */
     const char *gradient;  /* of the sum of output 0, by all inputs that have one, elements in order: known by hand, and
                               needed where it is a convention (at kinks, ties, masks); NULL: differences say it */
     const char *error;     /* text that the refusal must contain */
     const char *fault;     /* text that the failing step must contain */
+    float gain;            /* inputs are multiplied by this; 0 is 1 */
     bool kinky;            /* inputs may lie on kinks: finite differences are not asked */
     bool first_only;       /* no second derivative is asked (a kink everywhere, or a rule's written reason) */
 } nilu_case;
