@@ -1,6 +1,7 @@
 /* Plans: whatever a program is made of, a plan of it computes what the plain program computes; the same bits for any
  * number of threads; bad data change nothing, wherever in the step they are met. */
 #include "plan/plan.h"
+#include "run/run.h"
 #include "support/support.h"
 
 #define ROWS 48
@@ -263,6 +264,44 @@ static void bad_data_change_nothing(void **state)
         }
 }
 
+/* ---- shares */
+
+/* Others that are late, or never come, leave nothing undone: one of three threads computes all of an instruction. */
+static void what_others_leave_is_done(void **state)
+{
+    (void)state;
+    enum { N = 100, K = 1000 };
+    for (int me = 0; me < 3; me++) {
+        nilu *nl = support_context(3, NULL);
+        nilu_graph *g = nilu_graph_new(nl);
+        nilu_store *store = nilu_store_new(nl);
+        nilu_tensor *y = nilu_exp(nilu_input(g, "x", NILU_F32, NILU_SHAPE(N, K)));
+        float *x = calloc(N * K, sizeof *x);
+        nilu_plan *plan;
+        assert_ok(nl, nilu_compile(g, store, 1, &y, NULL, &plan));
+        assert_true(plan->threads == 3 && plan->nstep == 1 && !plan->step->alone && plan->step->job.phases == 1);
+        assert_ok(nl, nilu_feed(plan, "x", x, N * K * sizeof *x));
+        run_barrier barrier = {.watch = &plan->fault.raised};
+        for (int step = 0; step < 2; step++) {
+            float *z = (float *)(uintptr_t)nilu_fetched(plan, 0);
+            memset(z, 0, N * K * sizeof *z);
+            assert_ok(nl, run_ready(plan));
+            run_share(plan, plan->step, &barrier, me, 3);
+            for (int i = 0; i < N * K; i++)
+                assert_true(z[i] == 1);
+            memset(z, 0, N * K * sizeof *z); /* and once only */
+            run_share(plan, plan->step, &barrier, (me + 1) % 3, 3);
+            for (int i = 0; i < N * K; i++)
+                assert_true(z[i] == 0);
+        }
+        free(x);
+        nilu_plan_free(plan);
+        nilu_graph_free(g);
+        nilu_store_free(store);
+        nilu_free(nl);
+    }
+}
+
 /* ---- refusals */
 
 static void refusals(void **state)
@@ -374,6 +413,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_programs), cmocka_unit_test(bad_data_change_nothing),
                                        cmocka_unit_test(without_a_brief_bad_data_change_nothing),
-                                       cmocka_unit_test(small_bad_data_change_nothing), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(small_bad_data_change_nothing), cmocka_unit_test(what_others_leave_is_done),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -328,8 +328,11 @@ static nilu_status bind_memory(nilu_plan *p)
 {
     size_t scratch = 0, local = 0;
     double shared = 0;
+    int phases = 0;
     for (int i = 0; i < p->nstep; i++) {
         plan_step *s = &p->step[i];
+        s->taken = phases;
+        phases += s->job.phases;
         scratch += (s->job.scratch + 63) & ~(size_t)63;
         local = s->job.local > local ? s->job.local : local;
         int64_t most = 0;
@@ -344,7 +347,9 @@ static nilu_status bind_memory(nilu_plan *p)
     p->local_bytes = (local + 63) & ~(size_t)63;
     p->scratch = base_alloc_aligned(p->nl, scratch + 64);
     p->local = base_alloc_aligned(p->nl, p->local_bytes * (size_t)p->threads + 64);
-    if (!p->scratch || !p->local)
+    p->taken_far = (phases + 7) / 8 * 8;
+    p->taken = base_alloc_aligned(p->nl, (size_t)p->taken_far * (size_t)p->threads * sizeof *p->taken + 64);
+    if (!p->scratch || !p->local || !p->taken)
         return NILU_E_NO_MEMORY;
     char *at = p->scratch;
     for (int i = 0; i < p->nstep; i++) {
@@ -494,6 +499,7 @@ void nilu_plan_free(nilu_plan *p)
     base_free_aligned(nl, p->arena);
     base_free_aligned(nl, p->scratch);
     base_free_aligned(nl, p->local);
+    base_free_aligned(nl, p->taken);
     nilu_graph_free(p->g);
     base_free(nl, p);
 }

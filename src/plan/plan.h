@@ -26,6 +26,7 @@ typedef struct plan_step {
     bool copy;
     bool wait;                /* a barrier stands before it */
     bool alone;               /* too small to share */
+    int taken;                /* of its first phase, in the plan's `taken` */
     cpu_job job;
     nilu_call call;
     int *in, *out;            /* buffers */
@@ -70,6 +71,8 @@ struct nilu_plan {
     char *arena, *scratch, *local;
     size_t arena_bytes, lower_bound, scratch_bytes, local_bytes; /* local: of one thread */
     int threads;
+    int64_t *taken;      /* [threads, phases]: how many tiles of its share of a phase each thread's have been taken, */
+    int64_t taken_far;   /* so far from thread to thread */
     cpu_brief *brief; /* or NULL: the instructions one by one */
     call_fault fault;
     double seconds;

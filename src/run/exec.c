@@ -1,6 +1,7 @@
 /* One step. With one thread, or when there is little to share, a plain loop over the instructions. Otherwise one
- * parallel region in which all threads walk the list together: each runs its share of an instruction's tiles, and they
- * meet only where the plan says that one must wait for the other. Which thread runs a tile changes no bit. */
+ * parallel region in which all threads walk the list together: each runs its share of an instruction's tiles, then what is
+ * left of others' shares, because cores are never equally fast for long; and they meet only where the plan says that one
+ * must wait for the other. Which thread runs a tile changes no bit. */
 #include "run/run.h"
 
 #ifdef _OPENMP
@@ -76,20 +77,40 @@ void run_alone(nilu_plan *p, const plan_step *s)
         s->kernel->run(&s->call, phase, 0, s->job.tiles[phase], p->local);
 }
 
+#define HELPED 8 /* threads whose shares are looked at: each look may ask another core for a line */
+
+/* Takes half of what is left of a share, so that pieces are large at first and small at last; false: nothing is. */
+static bool take(int64_t *taken, int64_t share, int64_t *first, int64_t *some)
+{
+    int64_t t = __atomic_load_n(taken, __ATOMIC_RELAXED);
+    do {
+        if (t >= share)
+            return false;
+        *some = (share - t + 1) / 2;
+    } while (!__atomic_compare_exchange_n(taken, &t, t + *some, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    *first = t;
+    return true;
+}
+
 void run_share(nilu_plan *p, const plan_step *s, run_barrier *barrier, int me, int all)
 {
     void *local = p->local + p->local_bytes * (size_t)me;
-    if (s->alone) {
+    if (s->alone || all == 1) {
         if (me == 0)
             run_alone(p, s);
         return;
     }
     for (int phase = 0; phase < s->job.phases; phase++) {
-        int64_t tiles = s->job.tiles[phase], begin = tiles * me / all, end = tiles * (me + 1) / all;
+        const int64_t tiles = s->job.tiles[phase];
         if (phase)
             run_meet(barrier, all);
-        if (begin < end)
-            s->kernel->run(&s->call, phase, begin, end, local);
+        for (int k = 0; k < all && k <= HELPED; k++) {
+            const int who = (me + k) % all;
+            const int64_t begin = tiles * who / all, share = tiles * (who + 1) / all - begin;
+            int64_t first, some;
+            while (take(p->taken + p->taken_far * who + s->taken + phase, share, &first, &some))
+                s->kernel->run(&s->call, phase, begin + first, begin + first + some, local);
+        }
     }
 }
 
@@ -122,6 +143,8 @@ nilu_status run_ready(nilu_plan *p)
             return base_fail(p->nl, NILU_E_USAGE, N_("%s: this input was never fed; call nilu_feed before nilu_step"),
                              p->feed[i].node->name);
     p->fault.raised = 0;
+    if (p->threads > 1)
+        memset(p->taken, 0, (size_t)(p->taken_far * p->threads) * sizeof *p->taken);
     return NILU_OK;
 }
 
