@@ -321,6 +321,20 @@ static double estimate(const plan_step *s) /* nanoseconds on one core, roughly *
     return s->kernel ? bytes / 30 + flops / 60 : bytes / 2 + flops;
 }
 
+nilu_status plan_threads(nilu_plan *p, int threads)
+{
+    int64_t phases = 0;
+    for (int i = 0; i < p->nstep; phases += p->step[i++].job.phases)
+        p->step[i].taken = phases;
+    base_free_aligned(p->nl, p->local);
+    base_free_aligned(p->nl, p->taken);
+    p->threads = threads;
+    p->taken_far = (phases + 7) / 8 * 8; /* whole lines */
+    p->local = base_alloc_aligned(p->nl, p->local_bytes * (size_t)threads + 64);
+    p->taken = base_alloc_aligned(p->nl, (size_t)(p->taken_far * threads) * sizeof *p->taken + 64);
+    return p->local && p->taken ? NILU_OK : NILU_E_NO_MEMORY;
+}
+
 #define SHARED_FROM 600  /* ns: below this a second thread costs more than it brings */
 #define REGION_FROM 4000 /* ns of what can be shared in a step: below this no region is opened */
 
@@ -328,11 +342,8 @@ static nilu_status bind_memory(nilu_plan *p)
 {
     size_t scratch = 0, local = 0;
     double shared = 0;
-    int phases = 0;
     for (int i = 0; i < p->nstep; i++) {
         plan_step *s = &p->step[i];
-        s->taken = phases;
-        phases += s->job.phases;
         scratch += (s->job.scratch + 63) & ~(size_t)63;
         local = s->job.local > local ? s->job.local : local;
         int64_t most = 0;
@@ -342,15 +353,12 @@ static nilu_status bind_memory(nilu_plan *p)
         s->alone = most < 2 || ns < SHARED_FROM;
         shared += s->alone ? 0 : ns;
     }
-    p->threads = shared < REGION_FROM ? 1 : p->nl->threads;
     p->scratch_bytes = scratch;
     p->local_bytes = (local + 63) & ~(size_t)63;
     p->scratch = base_alloc_aligned(p->nl, scratch + 64);
-    p->local = base_alloc_aligned(p->nl, p->local_bytes * (size_t)p->threads + 64);
-    p->taken_far = (phases + 7) / 8 * 8;
-    p->taken = base_alloc_aligned(p->nl, (size_t)p->taken_far * (size_t)p->threads * sizeof *p->taken + 64);
-    if (!p->scratch || !p->local || !p->taken)
+    if (!p->scratch)
         return NILU_E_NO_MEMORY;
+    NILU_TRY(plan_threads(p, shared < REGION_FROM ? 1 : p->nl->threads));
     char *at = p->scratch;
     for (int i = 0; i < p->nstep; i++) {
         plan_step *s = &p->step[i];

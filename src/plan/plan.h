@@ -26,7 +26,7 @@ typedef struct plan_step {
     bool copy;
     bool wait;                /* a barrier stands before it */
     bool alone;               /* too small to share */
-    int taken;                /* of its first phase, in the plan's `taken` */
+    int64_t taken;            /* of its first phase, in the plan's `taken` */
     cpu_job job;
     nilu_call call;
     int *in, *out;            /* buffers */
@@ -88,6 +88,8 @@ const nilu_tensor *plan_root(const nilu_tensor *t);
 nilu_status plan_choose(nilu_plan *p, plan_step *s);
 /* Offsets in the arena for all buffers there. */
 nilu_status plan_place(nilu_plan *p);
+/* So many threads: room for what each works in, and for what is taken of their shares. */
+nilu_status plan_threads(nilu_plan *p, int threads);
 /* Where barriers are needed. */
 nilu_status plan_barriers(nilu_plan *p);
 /* One list of calls for a plan of few numbers. */

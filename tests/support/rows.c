@@ -134,10 +134,7 @@ static void share(nilu_plan *p, int threads)
 {
     for (int i = 0; i < p->nstep; i++)
         p->step[i].alone = most_tiles(&p->step[i]) < 2;
-    base_free_aligned(p->nl, p->local);
-    p->local = base_alloc_aligned(p->nl, p->local_bytes * (size_t)threads + 64);
-    assert_non_null(p->local);
-    p->threads = threads;
+    assert_int_equal(plan_threads(p, threads), NILU_OK);
     assert_int_equal(plan_barriers(p), NILU_OK);
 }
 
