@@ -52,6 +52,7 @@ typedef struct conv {
     cpu_form form;
     int64_t size, per;                  /* of an element; steps of the sum in one */
     bool back, bare, copied, turned;    /* conv_transpose; the source is its own panel; it is copied, without a panel; weights are */
+    bool whole;                         /* of copies: a row of places is whole blocks, which are computed where the result lies */
     int64_t rows, inner;                /* of a group: channels of the result, and of the source */
     int64_t source[2], result[2], step[2], spread[2]; /* step: in the source, from place to place; spread: in the result */
     int64_t area, kinds;
@@ -336,6 +337,7 @@ CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa 
     if (!v->copied)
         cut(v, most, places);
     v->strip = strip_for(v->isa, cpu_ceil_div(v->rows, v->parts));
+    v->whole = v->copied && v->kinds == 1 && v->kind->size[1] % (v->strip * v->isa->lanes[v->form]) == 0;
     for (int64_t i = 0; i < v->kinds; i++) {
         kind *k = &v->kind[i];
         k->tiles = v->copied ? k->cuts : cpu_ceil_div(k->places * v->p.samples, v->columns);
@@ -346,7 +348,7 @@ CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa 
             copy = v->chunk * k->far > copy ? v->chunk * k->far : copy;
         }
     }
-    product = v->rows * v->ld;
+    product = v->whole ? 0 : v->rows * v->ld;
     if (!v->copied)
         copy = v->chunk * most * v->ld;
     v->turned = back || v->copied || v->form == CPU_ROUNDED;
@@ -462,10 +464,12 @@ static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *l
     const int64_t top = t * k->rows, high = cpu_least(k->rows, k->size[0] - top), line = line_of(v, k), lanes = v->isa->lanes[v->form];
     const char *source = (const char *)c->in[0].data + (n * (v->back ? v->p.filters : v->p.channels) + group * v->inner) * plane * v->size;
     const char *weights = (const char *)c->scratch + ((int64_t)k->weights + group * v->rows * line) * v->size;
-    char *tile = local + v->product_at;
+    const int64_t area = v->result[0] * v->result[1], blocks = cpu_ceil_div(v->rows, v->isa->most[v->strip]);
+    char *tile = local + v->product_at, *result = (char *)c->out[0].data + group * v->rows * area * v->size;
+    char *planes = result + (n * (v->back ? v->p.channels : v->p.filters) * area + top * k->size[1]) * v->size; /* where they are whole */
     cpu_hop *hop = (cpu_hop *)(void *)(local + v->pieces_at);
-    cpu_product g = {.rows = v->rows, .columns = cpu_round_up((high - 1) * k->pitch + k->size[1], lanes), .p_row = line, .p_step = 1, .q_step = k->far,
-                     .q_strip = (int64_t)v->strip * lanes, .c_row = v->ld, .strip = v->strip, .near = true, .hop = hop, .hops = k->taps ? k->taps - 1 : 0};
+    cpu_product g = {.rows = v->rows, .columns = v->whole ? k->size[1] : cpu_round_up((high - 1) * k->pitch + k->size[1], lanes), .p_row = line, .p_step = 1, .q_step = k->far,
+                     .q_strip = (int64_t)v->strip * lanes, .c_row = v->whole ? area : v->ld, .strip = v->strip, .near = true, .hop = hop, .hops = k->taps ? k->taps - 1 : 0};
     const int64_t row = v->step[0] * v->source[1] * v->size, soon = (top + k->up) * row < 0 ? 0 : (top + k->up) * row,
                   span = cpu_least((high + k->reach) * row, plane * v->size - soon);
     for (int64_t first = 0; first < v->inner && (k->taps || first == 0); first += v->chunk) {
@@ -482,10 +486,18 @@ static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *l
             if ((i + 1) % v->per == 0 || i + 1 == channels)
                 round_rows(v, local, k->far, i / v->per * v->per, i + 1, k->far);
         }
-        v->isa->multiply[v->form](&g, weights + first / v->per * k->taps * v->size, local + (k->taps ? place_of(k, &v->tap[k->first]) : 0) * v->size, tile);
+        const char *p = weights + first / v->per * k->taps * v->size, *q = local + (k->taps ? place_of(k, &v->tap[k->first]) : 0) * v->size;
+        for (int64_t b = 0, done = 0; v->whole && b < blocks; b++, done += g.rows) { /* a few planes are written at a time, from end to end */
+            g.rows = (v->rows - done + blocks - b - 1) / (blocks - b);
+            for (int64_t r = 0; r < high; r++)
+                v->isa->multiply[v->form](&g, p + done * line * v->size, q + r * k->pitch * v->size, planes + (done * area + r * k->size[1]) * v->size);
+        }
+        if (!v->whole)
+            v->isa->multiply[v->form](&g, p, q, tile);
         g.more = true;
     }
-    put_rows(v, k, tile, n, top, high, (char *)c->out[0].data + group * v->rows * v->result[0] * v->result[1] * v->size);
+    if (!v->whole)
+        put_rows(v, k, tile, n, top, high, result);
 }
 
 static void compute(const conv *v, const nilu_call *c, int64_t t, char *local)
