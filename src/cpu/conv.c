@@ -454,6 +454,17 @@ static void copy_phase(const conv *v, const kind *k, const int phase[2], const c
     v->lay(1, source, 0, 1, to + inside * k->pitch * v->size, 0, after * k->pitch, 0, 0);
 }
 
+/* A tile of whole rows: the planes of one block are written at a time, from end to end. */
+static void multiply_planes(const conv *v, const kind *k, cpu_product g, const char *p, const char *q, int64_t high, char *planes)
+{
+    const int64_t blocks = cpu_ceil_div(v->rows, v->isa->most[v->strip]);
+    for (int64_t b = 0, done = 0; b < blocks; b++, done += g.rows) {
+        g.rows = (v->rows - done + blocks - b - 1) / (blocks - b); /* in equal parts */
+        for (int64_t r = 0; r < high; r++)
+            v->isa->multiply[v->form](&g, p + done * g.p_row * v->size, q + r * k->pitch * v->size, planes + (done * g.c_row + r * k->size[1]) * v->size);
+    }
+}
+
 static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *local)
 {
     const int64_t group = t % v->p.groups, plane = v->source[0] * v->source[1];
@@ -464,7 +475,7 @@ static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *l
     const int64_t top = t * k->rows, high = cpu_least(k->rows, k->size[0] - top), line = line_of(v, k), lanes = v->isa->lanes[v->form];
     const char *source = (const char *)c->in[0].data + (n * (v->back ? v->p.filters : v->p.channels) + group * v->inner) * plane * v->size;
     const char *weights = (const char *)c->scratch + ((int64_t)k->weights + group * v->rows * line) * v->size;
-    const int64_t area = v->result[0] * v->result[1], blocks = cpu_ceil_div(v->rows, v->isa->most[v->strip]);
+    const int64_t area = v->result[0] * v->result[1];
     char *tile = local + v->product_at, *result = (char *)c->out[0].data + group * v->rows * area * v->size;
     char *planes = result + (n * (v->back ? v->p.channels : v->p.filters) * area + top * k->size[1]) * v->size; /* where they are whole */
     cpu_hop *hop = (cpu_hop *)(void *)(local + v->pieces_at);
@@ -487,12 +498,9 @@ static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *l
                 round_rows(v, local, k->far, i / v->per * v->per, i + 1, k->far);
         }
         const char *p = weights + first / v->per * k->taps * v->size, *q = local + (k->taps ? place_of(k, &v->tap[k->first]) : 0) * v->size;
-        for (int64_t b = 0, done = 0; v->whole && b < blocks; b++, done += g.rows) { /* a few planes are written at a time, from end to end */
-            g.rows = (v->rows - done + blocks - b - 1) / (blocks - b);
-            for (int64_t r = 0; r < high; r++)
-                v->isa->multiply[v->form](&g, p + done * line * v->size, q + r * k->pitch * v->size, planes + (done * area + r * k->size[1]) * v->size);
-        }
-        if (!v->whole)
+        if (v->whole)
+            multiply_planes(v, k, g, p, q, high, planes);
+        else
             v->isa->multiply[v->form](&g, p, q, tile);
         g.more = true;
     }
