@@ -4,6 +4,14 @@
 #include "run/run.h"
 #include "support/support.h"
 
+static void release(nilu_plan *plan, nilu_graph *g, nilu_store *store, nilu *nl)
+{
+    nilu_plan_free(plan);
+    nilu_graph_free(g);
+    nilu_store_free(store);
+    nilu_free(nl);
+}
+
 #define ROWS 48
 #define COLUMNS 80
 
@@ -257,10 +265,7 @@ static void bad_data_change_nothing(void **state)
             assert_string_not_equal(states, after);
             assert_int_equal(*(const int64_t *)nilu_store_find(store, "step")->data, 1);
             free(xs);
-            nilu_plan_free(plan);
-            nilu_graph_free(g);
-            nilu_store_free(store);
-            nilu_free(nl);
+            release(plan, g, store, nl);
         }
 }
 
@@ -295,10 +300,7 @@ static void what_others_leave_is_done(void **state)
                 assert_true(z[i] == 0);
         }
         free(x);
-        nilu_plan_free(plan);
-        nilu_graph_free(g);
-        nilu_store_free(store);
-        nilu_free(nl);
+        release(plan, g, store, nl);
     }
 }
 
@@ -366,10 +368,7 @@ static void small_bad_data_change_nothing(void **state)
     assert_ok(nl, nilu_step(plan));
     assert_true(now[0] == 1 && now[1] == 3 && now[2] == 6 && now[3] == 2);
     free(xs);
-    nilu_plan_free(plan);
-    nilu_graph_free(g);
-    nilu_store_free(store);
-    nilu_free(nl);
+    release(plan, g, store, nl);
 }
 
 /* One thread walks the instructions one by one only where a plan has no brief, and one number in it (a loss, the counter of
@@ -403,10 +402,7 @@ static void without_a_brief_bad_data_change_nothing(void **state)
     assert_ok(nl, nilu_step(plan));
     for (int i = 0; i < N * K; i++)
         assert_true(now[i] == 1);
-    nilu_plan_free(plan);
-    nilu_graph_free(g);
-    nilu_store_free(store);
-    nilu_free(nl);
+    release(plan, g, store, nl);
 }
 
 int main(void)
