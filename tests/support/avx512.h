@@ -184,21 +184,18 @@ EMULATED __m256 wide_extractf32x8_ps(__m512 a, int i)
     memcpy(&z, (const float *)&a + 8 * i, sizeof z);
     return z;
 }
-#define PAIRWISE(V, N, suffix)                                                                                         \
-    EMULATED V wide_unpacklo_##suffix(V a, V b)                                                                            \
+#define INTERLEAVED(name, V, N, upper) /* in each quarter, numbers of a and b in turn, of its lower or upper half */        \
+    EMULATED V wide_##name(V a, V b)                                                                                   \
     {                                                                                                                  \
+        enum { QUARTER = N / 4 };                                                                                      \
         V z;                                                                                                           \
-        EACH(N) z[i] = (i & 1 ? b : a)[i / (16 / (int)sizeof a[0]) * (16 / (int)sizeof a[0]) + i % (16 / (int)sizeof a[0]) / 2]; \
-        return z;                                                                                                      \
-    }                                                                                                                  \
-    EMULATED V wide_unpackhi_##suffix(V a, V b)                                                                            \
-    {                                                                                                                  \
-        V z;                                                                                                           \
-        EACH(N) z[i] = (i & 1 ? b : a)[i / (16 / (int)sizeof a[0]) * (16 / (int)sizeof a[0]) + i % (16 / (int)sizeof a[0]) / 2 + 8 / (int)sizeof a[0]]; \
+        EACH(N) z[i] = (i & 1 ? b : a)[i / QUARTER * QUARTER + i % QUARTER / 2 + upper * QUARTER / 2];                 \
         return z;                                                                                                      \
     }
-PAIRWISE(__m512, 16, ps)
-PAIRWISE(__m512d, 8, pd)
+INTERLEAVED(unpacklo_ps, __m512, 16, 0)
+INTERLEAVED(unpackhi_ps, __m512, 16, 1)
+INTERLEAVED(unpacklo_pd, __m512d, 8, 0)
+INTERLEAVED(unpackhi_pd, __m512d, 8, 1)
 EMULATED __m512 wide_shuffle_ps(__m512 a, __m512 b, int how)
 {
     __m512 z;
@@ -267,7 +264,7 @@ EMULATED void wide_mask_storeu_epi16(void *at, __mmask16 m, __m256i v)
 
 #undef EACH
 #undef ARITHMETIC
-#undef PAIRWISE
+#undef INTERLEAVED
 
 /* ---- their names */
 #define _mm512_set1_ps wide_set1_ps
