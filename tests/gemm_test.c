@@ -158,7 +158,8 @@ static void on_every_isa(const product *p, int threads)
             check(p, isas[i], threads);
 }
 
-/* Blocks of every height and width, with every tail: c has a rim that must stay as it is. */
+/* Blocks of every height and width, with every tail: c has a rim that must stay as it is. p lies row by row or step by step;
+ * where whole strips are near, they are three lines of columns, between which one column must stay. */
 static void blocks(void **state)
 {
     (void)state;
@@ -173,7 +174,10 @@ static void blocks(void **state)
                         nilu_dtype t = type ? NILU_F64 : NILU_F32;
                         int k = (m * 7 + n) % 13;
                         bool more = (m + n) % 3 == 0, near = n % 2 == 0, hops = near && k % 2; /* over the step in the middle */
-                        const cpu_hop hop = {1, LD};
+                        const bool below = (m + n) / 2 % 2;
+                        const int row = below ? 1 : MOST, step = below ? MOST : 1, wide_strip = strip * isa->gemm->lanes[type];
+                        const int lines = near && m <= isa->gemm->most[strip] && n % wide_strip == 0 && 3 * (n + 1) <= LD ? 2 : 0;
+                        const cpu_hop hop = {step, LD};
                         uint64_t seed = (uint64_t)(m * 100 + n);
                         for (int i = 0; i < MOST * MOST; i++)
                             base_store(t, a, i, number(&seed));
@@ -183,11 +187,13 @@ static void blocks(void **state)
                             base_store(t, c, i, i * 0.01);
                         memcpy(w, c, sizeof w);
                         for (int i = 0; i < m; i++)
-                            for (int j = 0; j < n; j++) {
+                            for (int j = 0; j < (lines + 1) * (n + 1) - 1; j++) {
                                 float narrow = more ? (float)element(t, c, i * LD + j) : 0;
                                 double wide = more ? element(t, c, i * LD + j) : 0;
+                                if (j % (n + 1) == n)
+                                    continue;
                                 for (int p = 0; p < k; p++) {
-                                    double x = element(t, a, i * MOST + p), y = element(t, b, p * LD + j);
+                                    double x = element(t, a, i * row + p * step), y = element(t, b, p * LD + j);
                                     if (hops && p == k / 2)
                                         continue;
                                     narrow = fmaf((float)x, (float)y, narrow);
@@ -198,16 +204,19 @@ static void blocks(void **state)
                         cpu_product g = {.rows = m,
                                          .columns = n,
                                          .k = hops ? k / 2 : k,
-                                         .p_row = MOST,
-                                         .p_step = 1,
+                                         .p_row = row,
+                                         .p_step = step,
                                          .q_step = LD,
-                                         .q_strip = strip * isa->gemm->lanes[type],
+                                         .q_strip = wide_strip,
                                          .c_row = LD,
                                          .strip = strip,
                                          .more = more,
                                          .near = near,
                                          .hop = &hop,
                                          .hops = hops,
+                                         .lines = lines,
+                                         .q_line = n + 1,
+                                         .c_line = n + 1,
                                          .soon = NULL};
                         g.keep = n % 2 ? kept : NULL;
                         isa->gemm->multiply[type](&g, a, b, c);

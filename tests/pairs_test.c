@@ -27,9 +27,11 @@ static void multiply(const cpu_product *g, const void *p, const void *q, void *c
 {
     const int64_t width = (int64_t)g->strip * WIDTH;
     for (int64_t row = 0; row < g->rows; row++)
-        for (int64_t column = 0; column < g->columns; column++) {
-            const uint32_t *a = (const uint32_t *)p + row * g->p_row, *b = (const uint32_t *)q + column / width * g->q_strip + column % width;
-            float *to = (float *)c + row * g->c_row + column, sum = g->more ? *to : 0;
+        for (int64_t i = 0; i < g->columns * (g->lines + 1); i++) {
+            const int64_t line = i / g->columns, column = i % g->columns;
+            const uint32_t *a = (const uint32_t *)p + row * g->p_row,
+                           *b = (const uint32_t *)q + line * g->q_line + column / width * g->q_strip + column % width;
+            float *to = (float *)c + row * g->c_row + line * g->c_line + column, sum = g->more ? *to : 0;
             for (int64_t hop = 0;; hop++) {
                 for (int64_t k = 0; k < g->k; k++, a += g->p_step, b += g->q_step)
                     sum += first_of(*a) * first_of(*b) + second_of(*a) * second_of(*b);

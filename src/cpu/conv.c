@@ -24,6 +24,7 @@
 #define UNIT 48            /* places: whole blocks on every instruction set */
 #define MOST_COLUMNS 960
 #define MOST_COPIED 64     /* channels of a copy */
+#define FEW_STEPS 64       /* of a sum: a block has hardly begun when it ends */
 #define MOST_PHASES 4      /* pictures of a copy, into which the source is sorted by a stride */
 #define FEW_TILES 16       /* more are not made smaller for the sake of threads */
 
@@ -53,6 +54,7 @@ typedef struct conv {
     int64_t size, per;                  /* of an element; steps of the sum in one */
     bool back, bare, copied, turned;    /* conv_transpose; the source is its own panel; it is copied, without a panel; weights are */
     bool whole;                         /* of copies: a row of places is whole blocks, which are computed where the result lies */
+    bool by_block;                      /* of copies: one block of rows after the other, whose weights lie beside each other */
     int64_t rows, inner;                /* of a group: channels of the result, and of the source */
     int64_t source[2], result[2], step[2], spread[2]; /* step: in the source, from place to place; spread: in the result */
     int64_t area, kinds;
@@ -338,6 +340,7 @@ CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa 
         cut(v, most, places);
     v->strip = strip_for(v->isa, cpu_ceil_div(v->rows, v->parts));
     v->whole = v->copied && v->kinds == 1 && v->kind->size[1] % (v->strip * v->isa->lanes[v->form]) == 0;
+    v->by_block = v->whole || (v->copied && v->kinds == 1 && v->inner * v->area <= FEW_STEPS);
     for (int64_t i = 0; i < v->kinds; i++) {
         kind *k = &v->kind[i];
         k->tiles = v->copied ? k->cuts : cpu_ceil_div(k->places * v->p.samples, v->columns);
@@ -365,25 +368,34 @@ CPU_COLD static nilu_status prepare(nilu *nl, const nilu_node *n, const cpu_isa 
 
 /* ---- tiles */
 
-/* Step `i` of a row of weights. */
-static void put_weight(const conv *v, char *row, int64_t i, const char *from)
+/* Step `i` of a row of weights, whose elements lie `far` apart. */
+static void put_weight(const conv *v, char *row, int64_t i, int64_t far, const char *from)
 {
+    char *to = row + i / v->per * far * v->size;
     float x;
     if (v->form != CPU_ROUNDED) {
-        move(v, row + i * v->size, 1, from, 1, 1);
+        move(v, to, 1, from, 1, 1);
         return;
     }
     memcpy(&x, from, sizeof x);
     const uint16_t half = base_f32_to_bf16(x);
     x = base_bf16_to_f32(half);
     if (v->per == 2)
-        memcpy(row + i * 2, &half, sizeof half);
+        memcpy(to + i % 2 * 2, &half, sizeof half);
     else
-        memcpy(row + i * 4, &x, sizeof x);
+        memcpy(to, &x, sizeof x);
+}
+
+/* Rows of the block of the result that begins at row `done`: they are cut into as few blocks as possible, in equal parts. */
+static int64_t block_of(const conv *v, int64_t done)
+{
+    const int64_t left = v->rows - done;
+    return cpu_ceil_div(left, cpu_ceil_div(left, v->isa->most[v->strip]));
 }
 
 /* The weights of filter o, [channels, area], go to their kinds: [channels, filters, taps] each, or forward [filters, channels, taps];
- * for copies, taps come before the channels of a chunk. */
+ * for copies, taps come before the channels of a chunk; by blocks, [chunks, blocks, taps, channels of a chunk, rows of a block]: rows
+ * that lie beside each other need one pointer, and no steps to make others. */
 static void turn_weights(const conv *v, const nilu_call *c, int64_t o)
 {
     const int64_t channels = v->back ? v->rows : v->inner, many = v->back ? v->inner : v->rows, group = o / many;
@@ -393,9 +405,17 @@ static void turn_weights(const conv *v, const nilu_call *c, int64_t o)
         for (int64_t channel = 0; channel < channels; channel++) {
             const int64_t row = v->back ? channel : o % many, inner = v->back ? o % many : channel, at = inner % v->chunk;
             const int64_t step = v->copied ? cpu_round_up(cpu_least(v->chunk, v->inner - inner + at), v->per) : 1;
-            char *to = (char *)c->scratch + ((int64_t)k->weights + (group * v->rows + row) * line_of(v, k) + (inner - at) / v->per * k->taps) * v->size;
+            const int64_t before = (inner - at) / v->per * k->taps; /* steps of earlier chunks */
+            int64_t first = row, far = 1, place = row * line_of(v, k) + before;
+            if (v->by_block) {
+                for (first = 0; first + block_of(v, first) <= row;)
+                    first += block_of(v, first);
+                far = block_of(v, first);
+                place = before * v->rows + first * step / v->per * k->taps + row - first;
+            }
+            char *to = (char *)c->scratch + ((int64_t)k->weights + group * v->rows * line_of(v, k) + place) * v->size;
             for (int64_t t = 0; t < k->taps; t++)
-                put_weight(v, to, at * (v->copied ? 1 : k->taps) + t * step, from + (channel * v->area + v->tap[k->first + t].at) * v->size);
+                put_weight(v, to, at * (v->copied ? 1 : k->taps) + t * step, far, from + (channel * v->area + v->tap[k->first + t].at) * v->size);
         }
     }
 }
@@ -454,14 +474,18 @@ static void copy_phase(const conv *v, const kind *k, const int phase[2], const c
     v->lay(1, source, 0, 1, to + inside * k->pitch * v->size, 0, after * k->pitch, 0, 0);
 }
 
-/* A tile of whole rows: the planes of one block are written at a time, from end to end. */
-static void multiply_planes(const conv *v, const kind *k, cpu_product g, const char *p, const char *q, int64_t high, char *planes)
+/* A tile, whose planes are written from end to end, a block of them at a time. */
+static void multiply_blocks(const conv *v, const kind *k, cpu_product g, const char *p, const char *q, int64_t high, char *to)
 {
-    const int64_t blocks = cpu_ceil_div(v->rows, v->isa->most[v->strip]);
-    for (int64_t b = 0, done = 0; b < blocks; b++, done += g.rows) {
-        g.rows = (v->rows - done + blocks - b - 1) / (blocks - b); /* in equal parts */
-        for (int64_t r = 0; r < high; r++)
-            v->isa->multiply[v->form](&g, p + done * g.p_row * v->size, q + r * k->pitch * v->size, planes + (done * g.c_row + r * k->size[1]) * v->size);
+    if (v->whole) {
+        g.lines = high - 1;
+        g.q_line = k->pitch;
+        g.c_line = k->size[1];
+    }
+    g.p_row = 1;
+    for (int64_t done = 0; done < v->rows; done += g.rows) {
+        g.rows = g.p_step = block_of(v, done);
+        v->isa->multiply[v->form](&g, p + done * g.k * k->taps * v->size, q, to + done * g.c_row * v->size);
     }
 }
 
@@ -497,9 +521,9 @@ static void compute_copied(const conv *v, const nilu_call *c, int64_t t, char *l
             if ((i + 1) % v->per == 0 || i + 1 == channels)
                 round_rows(v, local, k->far, i / v->per * v->per, i + 1, k->far);
         }
-        const char *p = weights + first / v->per * k->taps * v->size, *q = local + (k->taps ? place_of(k, &v->tap[k->first]) : 0) * v->size;
-        if (v->whole)
-            multiply_planes(v, k, g, p, q, high, planes);
+        const char *p = weights + first / v->per * k->taps * (v->by_block ? v->rows : 1) * v->size, *q = local + (k->taps ? place_of(k, &v->tap[k->first]) : 0) * v->size;
+        if (v->by_block)
+            multiply_blocks(v, k, g, p, q, high, v->whole ? planes : tile);
         else
             v->isa->multiply[v->form](&g, p, q, tile);
         g.more = true;

@@ -337,6 +337,8 @@ typedef struct cpu_product {
     bool near;              /* p and q are in the nearest caches: nothing is asked for, and nothing may be kept */
     const cpu_hop *hop;     /* k may be only a part of the sum: there are as many steps again behind each of these */
     int64_t hops;
+    int64_t lines, q_line, c_line; /* as many columns again, lines times, each so far behind the last in q and c; only where the
+                                      rows are one block's, the columns whole strips, and nothing is kept or asked for */
     bool more;
     void *keep;             /* NULL, or where q is copied to while the first rows use it, for the others: strip after
                                strip, k rows of `strip` whole vectors each */
