@@ -138,6 +138,8 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
     p.building.network.model = n ? operand[0] : NULL;
     p.building.batch_usual = 64;
     nilu_status status = cli_build(c, &p.building, &s);
+    if (s.optimizer.schedule.total == 0) /* without data nobody knows how many updates there will be; a step is the same in any case */
+        s.optimizer.schedule.total = s.optimizer.schedule.warmup + 1;
     if (status == NILU_OK && !p.building.forward)
         status = nilu_minimise(s.loss, 0, NULL, &s.optimizer, NULL, NULL);
     if (status == NILU_OK)
@@ -152,9 +154,9 @@ static nilu_status run(cli *c, const void *settings, int n, char **operand)
 static const char *const story[] = {
     N_("M is a model file, or the folder of a run; without it --hidden or --layers say what the network is. Shapes come from "
        "--data, from the run, from the model file, or from --input and --outputs."),
-    N_("In the list of instructions a line is: its number, | where all threads wait for each other, the kernel, the value that is "
-       "computed, the op, the inputs with their places in memory, the outputs, FLOPs, and, where the reference runs, why no "
-       "faster kernel does."),
+    N_("In the list of instructions a line is: its number, | where all threads wait for each other, > where it runs behind the "
+       "tiles of the one before while these are in the caches, the kernel, the value that is computed, the op, the inputs with "
+       "their places in memory, the outputs, FLOPs, and, where the reference runs, why no faster kernel does."),
     NULL,
 };
 

@@ -311,6 +311,7 @@ has "4 samples"
 try "eval by six views" "$nilu" eval averaged --tta flip+shift
 try "predict by two views" "$nilu" predict averaged pictures --tta flip
 try "plan of a known model" "$nilu" plan lenet5 --input 1x28x28 --outputs 10 --batch 2
+try "plan of a known model whose rate ends with its updates" "$nilu" plan resnet20 --input 3x32x32 --outputs 10 --batch 2
 has "conv1"
 try "op" "$nilu" op softmax_xent
 has "guess minus truth"

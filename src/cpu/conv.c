@@ -570,6 +570,23 @@ static void compute(const conv *v, const nilu_call *c, int64_t t, char *local)
         put(v, k, tile, rows, first, last, to);
 }
 
+/* Of the samples. */
+static bool part_made(const nilu_node *n, const cpu_job *job, int k, int64_t t, cpu_part *part)
+{
+    const conv *v = job->plan;
+    const kind *at = v->kind;
+    (void)n;
+    *part = (cpu_part){.from = t / v->p.groups / (v->all ? v->all : 1), .of = v->p.samples};
+    part->to = part->from + 1;
+    if (!v->copied) {
+        for (t = t / v->parts / v->p.groups; t >= at->tiles; at++)
+            t -= at->tiles;
+        part->from = t * v->columns / at->places;
+        part->to = (cpu_least((t + 1) * v->columns, at->places * v->p.samples) - 1) / at->places + 1;
+    }
+    return k < 0;
+}
+
 static nilu_status prepare_conv(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
 {
     return prepare(nl, n, isa, job, false);
@@ -594,5 +611,5 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
     return NILU_OK;
 }
 
-const cpu_kernel cpu_kernel_conv = {"conv", "conv", cpu_accepts_wide, prepare_conv, run};
-const cpu_kernel cpu_kernel_conv_transpose = {"conv_transpose", "conv_transpose", cpu_accepts_wide, prepare_transpose, run};
+const cpu_kernel cpu_kernel_conv = {"conv", "conv", cpu_accepts_wide, prepare_conv, run, part_made};
+const cpu_kernel cpu_kernel_conv_transpose = {"conv_transpose", "conv_transpose", cpu_accepts_wide, prepare_transpose, run, part_made};

@@ -26,6 +26,12 @@ typedef struct cpu_job {
     bool faults;                    /* may report bad data */
 } cpu_job;
 
+/* Of an array whose outermost axes are cut into `of` equal parts: parts from .. to-1, and also, if `beginning`, part 0. */
+typedef struct cpu_part {
+    int64_t from, to, of;
+    bool beginning;
+} cpu_part;
+
 typedef struct cpu_isa cpu_isa;
 typedef struct cpu_kernel {
     const char *op, *name;
@@ -34,6 +40,9 @@ typedef struct cpu_kernel {
     nilu_status (*prepare)(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job);
     /* Tiles begin .. end-1 of `phase`. */
     nilu_status (*run)(const nilu_call *c, int phase, int64_t begin, int64_t end, void *local);
+    /* NULL, or which part of input k a tile of the first phase reads, and, if k is -1, of output 0 a tile of the last phase makes;
+     * false: it cannot be told. */
+    bool (*part)(const nilu_node *n, const cpu_job *job, int k, int64_t tile, cpu_part *part);
 } cpu_kernel;
 
 /* The rows of kernels.inc in order; the first that accepts a node runs it. */
@@ -152,6 +161,8 @@ size_t cpu_program_bytes(const cpu_program *p); /* it may be copied to elsewhere
 /* Tiles of a tape, in the grid of p->cuts. */
 int64_t cpu_program_tiles(const cpu_program *p);
 void cpu_program_run(const cpu_program *p, const nilu_call *c, int64_t begin, int64_t end, char *partial, void *local);
+/* Of arrays that are as large as the loop, the part that a tile reads. */
+cpu_part cpu_program_part(const cpu_program *p, int64_t tile);
 /* Of a product: runs the chain on rows r0 .. r1-1, columns c0 .. c1-1. Where it has sums, r0 and c0 must be multiples of
  * CPU_GRAIN, on every instruction set, or sums would depend on it. The tile stays as it was. */
 typedef struct cpu_rect {

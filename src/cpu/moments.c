@@ -185,4 +185,15 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
     return NILU_OK;
 }
 
-const cpu_kernel cpu_kernel_moments = {"moments", "moments", accepts, prepare, run};
+/* Parts are of `outer`; all of them know the first numbers, which are in the first. */
+static bool part_of(const nilu_node *n, const cpu_job *job, int k, int64_t tile, cpu_part *part)
+{
+    const moments *m = job->plan;
+    const int64_t i = tile / m->groups;
+    if (k != 0 || m->outer != n->in[0]->shape.dim[0])
+        return false;
+    *part = (cpu_part){.from = i * m->outer / m->parts, .to = (i + 1) * m->outer / m->parts, .of = m->outer, .beginning = true};
+    return true;
+}
+
+const cpu_kernel cpu_kernel_moments = {"moments", "moments", accepts, prepare, run, part_of};

@@ -137,6 +137,14 @@ static nilu_status run_unpool(const nilu_call *c, int phase, int64_t begin, int6
     EACH_PLANE(unpool_f32(&v->p, counting, x, z, local), unpool_f64(&v->p, counting, x, z, local), out, in);
 }
 
+static bool part_of(const nilu_node *n, const cpu_job *job, int k, int64_t tile, cpu_part *part)
+{
+    const pool *v = job->plan;
+    (void)n;
+    *part = (cpu_part){.from = tile * v->together, .to = cpu_least((tile + 1) * v->together, v->planes), .of = v->planes};
+    return k <= 0;
+}
+
 /* ---- along the last axis */
 
 static const char *accepts_scatter(const nilu_node *n, const cpu_isa *isa)
@@ -193,8 +201,8 @@ static nilu_status run_take(const nilu_call *c, int phase, int64_t begin, int64_
     return NILU_OK;
 }
 
-const cpu_kernel cpu_kernel_max_pool = {"max_pool", "max_pool", cpu_accepts_wide, prepare_pool, run_max};
-const cpu_kernel cpu_kernel_avg_pool = {"avg_pool", "avg_pool", cpu_accepts_wide, prepare_pool, run_avg};
-const cpu_kernel cpu_kernel_avg_unpool = {"avg_unpool", "avg_unpool", cpu_accepts_wide, prepare_unpool, run_unpool};
+const cpu_kernel cpu_kernel_max_pool = {"max_pool", "max_pool", cpu_accepts_wide, prepare_pool, run_max, part_of};
+const cpu_kernel cpu_kernel_avg_pool = {"avg_pool", "avg_pool", cpu_accepts_wide, prepare_pool, run_avg, part_of};
+const cpu_kernel cpu_kernel_avg_unpool = {"avg_unpool", "avg_unpool", cpu_accepts_wide, prepare_unpool, run_unpool, part_of};
 const cpu_kernel cpu_kernel_scatter_along = {"scatter_along", "scatter_along", accepts_scatter, prepare_scatter, run_scatter};
 const cpu_kernel cpu_kernel_take_along = {"take_along", "take_along", cpu_accepts_all, prepare_take, run_take};

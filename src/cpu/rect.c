@@ -419,6 +419,17 @@ void cpu_program_run(const cpu_program *p, const nilu_call *c, int64_t begin, in
     }
 }
 
+cpu_part cpu_program_part(const cpu_program *p, int64_t tile)
+{
+    int outer = 0;
+    while (outer + 1 < p->rank && p->dim[outer] == 1)
+        outer++;
+    for (int d = p->rank - 1; d > outer; d--)
+        tile /= p->cuts[d];
+    const int64_t from = tile * p->ext[outer];
+    return (cpu_part){.from = from, .to = cpu_least(from + p->ext[outer], p->dim[outer]), .of = p->dim[outer]};
+}
+
 /* ---- a product's tile, and what is left to be done when all tiles have run */
 
 /* Is the sum finished when a tile has run? A product's tile may take all rows, or all columns. */

@@ -375,6 +375,14 @@ static nilu_status run(const nilu_call *c, int phase, int64_t begin, int64_t end
     return NILU_OK;
 }
 
+static bool part_made(const nilu_node *n, const cpu_job *job, int k, int64_t tile, cpu_part *part)
+{
+    const winograd *v = job->plan;
+    (void)n;
+    *part = (cpu_part){.from = tile * v->some / v->down, .to = cpu_ceil_div(cpu_least((tile + 1) * v->some, v->strips), v->down), .of = v->samples};
+    return k < 0;
+}
+
 /* ---- conv_weight: phase 0 adds up parts [positions, channels, filters], phase 1 adds parts up and makes weights of them */
 
 CPU_COLD static nilu_status prepare_weight(nilu *nl, const nilu_node *n, const cpu_isa *isa, cpu_job *job)
@@ -468,6 +476,6 @@ static nilu_status run_weight(const nilu_call *c, int phase, int64_t begin, int6
     return NILU_OK;
 }
 
-const cpu_kernel cpu_kernel_winograd = {"conv", "winograd", accepts, prepare, run};
-const cpu_kernel cpu_kernel_winograd_transpose = {"conv_transpose", "winograd", accepts_transpose, prepare_transpose, run};
+const cpu_kernel cpu_kernel_winograd = {"conv", "winograd", accepts, prepare, run, part_made};
+const cpu_kernel cpu_kernel_winograd_transpose = {"conv_transpose", "winograd", accepts_transpose, prepare_transpose, run, part_made};
 const cpu_kernel cpu_kernel_winograd_weight = {"conv_weight", "winograd", accepts_weight, prepare_weight, run_weight};

@@ -36,7 +36,29 @@ static void reference_job(const nilu_node *n, cpu_job *job)
     }
 }
 
-nilu_status plan_choose(nilu_plan *p, plan_step *s)
+double plan_estimate(const plan_step *s)
+{
+    double bytes = 0, flops = 0;
+    for (int k = 0; k < s->call.nin; k++)
+        bytes += (double)s->call.in[k].n * (double)nilu_dtype_size(s->call.in[k].dtype);
+    for (int k = 0; k < s->call.nout; k++)
+        bytes += (double)s->call.out[k].n * (double)nilu_dtype_size(s->call.out[k].dtype);
+    if (!s->copy)
+        flops = s->node->op->flops ? s->node->op->flops(s->node) : (double)s->call.out[0].n;
+    return s->kernel ? bytes / 30 + flops / 60 : bytes / 2 + flops;
+}
+
+#define SHARED_FROM 600 /* ns: below this a second thread costs more than it brings */
+
+static bool too_small(const plan_step *s)
+{
+    int64_t most = 0;
+    for (int i = 0; i < s->job.phases; i++)
+        most = s->job.tiles[i] > most ? s->job.tiles[i] : most;
+    return most < 2 || plan_estimate(s) < SHARED_FROM;
+}
+
+static nilu_status choose(nilu_plan *p, plan_step *s)
 {
     if (s->copy) {
         s->kernel = &plan_copy;
@@ -54,6 +76,13 @@ nilu_status plan_choose(nilu_plan *p, plan_step *s)
         }
     }
     reference_job(s->node, &s->job);
+    return NILU_OK;
+}
+
+nilu_status plan_choose(nilu_plan *p, plan_step *s)
+{
+    NILU_TRY(choose(p, s));
+    s->alone = too_small(s);
     return NILU_OK;
 }
 

@@ -220,13 +220,16 @@ static nilu_status bind_values(nilu_plan *p, int *last)
                 bool taken = false;
                 for (int e = 0; e < j; e++)
                     taken |= s->out[e] == s->in[k];
+                for (int m = plan_leader(p, i); m < i; m++) /* which may not be done with it */
+                    for (int e = 0; e < p->step[m].call.nin; e++)
+                        taken |= p->step[m].in[e] == s->in[k];
                 for (int e = 0; e < s->call.nin; e++) /* another operand in the same memory may be read in another order */
                     taken |= e != k && s->in[e] == s->in[k] && !(e < 32 && s->job.in_place[j] >> e & 1);
                 if ((s->job.in_place[j] >> k & 1) && b->where == PLAN_ARENA && b->last == i && b->bytes == bytes_of(t) && !taken)
                     *place = s->in[k];
             }
             if (*place < 0)
-                NILU_TRY(add_buffer(p, (plan_buffer){.where = PLAN_ARENA, .bytes = bytes_of(t), .first = i}, place));
+                NILU_TRY(add_buffer(p, (plan_buffer){.where = PLAN_ARENA, .bytes = bytes_of(t), .first = plan_leader(p, i)}, place));
             if (until > p->buffer[*place].last)
                 p->buffer[*place].last = until;
             if (p->buffer[*place].last < i)
@@ -283,6 +286,8 @@ static nilu_status lay_out(nilu_plan *p, int nfetch, nilu_tensor *const *fetch)
         p->buffer[b].last = INT32_MAX; /* kept leaves: to the end */
     if (status == NILU_OK)
         status = add_nodes(p);
+    if (status == NILU_OK)
+        status = plan_find_behind(p);
     if (status == NILU_OK) {
         last_readers(p, last, nfetch, fetch);
         status = bind_values(p, last);
@@ -309,18 +314,6 @@ static nilu_status lay_out(nilu_plan *p, int nfetch, nilu_tensor *const *fetch)
 
 /* ---- memory of the instructions, and the pointers */
 
-static double estimate(const plan_step *s) /* nanoseconds on one core, roughly */
-{
-    double bytes = 0, flops = 0;
-    for (int k = 0; k < s->call.nin; k++)
-        bytes += (double)s->call.in[k].n * (double)nilu_dtype_size(s->call.in[k].dtype);
-    for (int k = 0; k < s->call.nout; k++)
-        bytes += (double)s->call.out[k].n * (double)nilu_dtype_size(s->call.out[k].dtype);
-    if (!s->copy)
-        flops = s->node->op->flops ? s->node->op->flops(s->node) : (double)s->call.out[0].n;
-    return s->kernel ? bytes / 30 + flops / 60 : bytes / 2 + flops;
-}
-
 nilu_status plan_threads(nilu_plan *p, int threads)
 {
     int64_t phases = 0;
@@ -335,7 +328,6 @@ nilu_status plan_threads(nilu_plan *p, int threads)
     return p->local && p->taken ? NILU_OK : NILU_E_NO_MEMORY;
 }
 
-#define SHARED_FROM 600  /* ns: below this a second thread costs more than it brings */
 #define REGION_FROM 4000 /* ns of what can be shared in a step: below this no region is opened */
 
 static nilu_status bind_memory(nilu_plan *p)
@@ -346,12 +338,7 @@ static nilu_status bind_memory(nilu_plan *p)
         plan_step *s = &p->step[i];
         scratch += (s->job.scratch + 63) & ~(size_t)63;
         local = s->job.local > local ? s->job.local : local;
-        int64_t most = 0;
-        for (int ph = 0; ph < s->job.phases; ph++)
-            most = s->job.tiles[ph] > most ? s->job.tiles[ph] : most;
-        double ns = estimate(s);
-        s->alone = most < 2 || ns < SHARED_FROM;
-        shared += s->alone ? 0 : ns;
+        shared += s->alone ? 0 : plan_estimate(s);
     }
     p->scratch_bytes = scratch;
     p->local_bytes = (local + 63) & ~(size_t)63;
@@ -467,10 +454,10 @@ nilu_status nilu_compile(nilu_graph *g, nilu_store *store, int n, nilu_tensor *c
         status = plan_place(p);
     if (status == NILU_OK)
         status = bind_memory(p);
-    if (status == NILU_OK)
-        status = plan_barriers(p);
-    if (status == NILU_OK)
+    if (status == NILU_OK) {
+        plan_barriers(p);
         status = bind_feeds(p);
+    }
     if (status == NILU_OK)
         status = plan_brief(p);
     p->seconds = base_now() - begin;
@@ -493,6 +480,7 @@ void nilu_plan_free(nilu_plan *p)
         base_free(nl, p->step[i].in);
         base_free(nl, p->step[i].call.in);
         base_free(nl, p->step[i].job.plan);
+        base_free(nl, p->step[i].behind);
     }
     for (int i = 0; i < p->nfeed; i++)
         base_free(nl, p->feed[i].use);

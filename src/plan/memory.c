@@ -105,17 +105,19 @@ static bool conflict(const nilu_plan *p, const plan_step *a, const plan_step *b)
     return false;
 }
 
-nilu_status plan_barriers(nilu_plan *p)
+/* What runs behind the tiles of the one before waits where that does. */
+void plan_barriers(nilu_plan *p)
 {
     int since = 0;
     for (int i = 0; i < p->nstep; i++) {
+        const int first = plan_leader(p, i);
         bool wait = false;
-        for (int j = since; j < i && !wait; j++)
+        for (int j = since; j < first && !wait; j++)
             wait = !(p->step[j].alone && p->step[i].alone) && /* small ones follow each other on one thread */
                    (p->step[j].job.faults || conflict(p, &p->step[j], &p->step[i]));
-        p->step[i].wait = wait;
-        if (wait)
-            since = i;
+        if (wait) {
+            p->step[first].wait = true;
+            since = first;
+        }
     }
-    return NILU_OK;
 }

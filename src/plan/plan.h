@@ -14,10 +14,17 @@ typedef enum plan_where { PLAN_ARENA, PLAN_STORE, PLAN_FEED, PLAN_CONSTANT } pla
 typedef struct plan_buffer {
     plan_where where;
     size_t bytes, offset; /* offset: in the arena */
-    int first, last;      /* instructions that write and read it; last = count of instructions: read after the step */
+    int first, last;      /* instructions that write and read it; last = count of instructions: read after the step. Of those
+                             that run behind each other all begin to write with the first. */
     void *data;           /* of the store or a constant; of a feed, what was fed */
     const nilu_node *leaf;
 } plan_buffer;
+
+/* An instruction that runs behind the tiles of the one before. */
+typedef struct plan_behind {
+    int32_t *left, *all;  /* of each tile of its first phase: for how many tiles it waits, in this step still, and in all */
+    int32_t waits[][2];   /* of each tile of the last phase of the one before: those that wait for it, from .. to-1 */
+} plan_behind;
 
 typedef struct plan_step {
     const nilu_node *node;    /* of a copy: the state it writes, or the leaf it reads */
@@ -26,6 +33,8 @@ typedef struct plan_step {
     bool copy;
     bool wait;                /* a barrier stands before it */
     bool alone;               /* too small to share */
+    bool runs_behind;         /* its first phase has run when that before has: tile by tile */
+    plan_behind *behind;      /* NULL, or what the next one waits for, which does so */
     int64_t taken;            /* of its first phase, in the plan's `taken` */
     cpu_job job;
     nilu_call call;
@@ -73,6 +82,7 @@ struct nilu_plan {
     int threads;
     int64_t *taken;      /* [threads, phases]: how many tiles of its share of a phase each thread's have been taken, */
     int64_t taken_far;   /* so far from thread to thread */
+    bool apart;          /* nothing runs behind another's tiles: somebody reads the clock */
     cpu_brief *brief; /* or NULL: the instructions one by one */
     call_fault fault;
     double seconds;
@@ -84,14 +94,20 @@ struct nilu_plan {
 int plan_order(nilu_graph *g, const nilu_node **order);
 /* The tensor whose memory `t` shares: its input's, if its op only looks at it. */
 const nilu_tensor *plan_root(const nilu_tensor *t);
-/* Chooses a kernel for the step's node, and prepares it. */
+/* Chooses a kernel for the step's node, prepares it, and tells whether it is worth to be shared. */
 nilu_status plan_choose(nilu_plan *p, plan_step *s);
+/* Nanoseconds on one core, roughly. */
+double plan_estimate(const plan_step *s);
+/* Which instructions run behind the tiles of others; they are put there. */
+nilu_status plan_find_behind(nilu_plan *p);
+/* The first of those that run behind each other and among which is i: all begin with it. */
+int plan_leader(const nilu_plan *p, int i);
 /* Offsets in the arena for all buffers there. */
 nilu_status plan_place(nilu_plan *p);
 /* So many threads: room for what each works in, and for what is taken of their shares. */
 nilu_status plan_threads(nilu_plan *p, int threads);
 /* Where barriers are needed. */
-nilu_status plan_barriers(nilu_plan *p);
+void plan_barriers(nilu_plan *p);
 /* One list of calls for a plan of few numbers. */
 nilu_status plan_brief(nilu_plan *p);
 /* Copies bytes: the kernel of an assignment that cannot be made in place. */

@@ -64,7 +64,7 @@ static nilu_status print_step(nilu *nl, const nilu_plan *p, int i, base_buffer *
 {
     const plan_step *s = &p->step[i];
     char dims[BASE_SHAPE_TEXT];
-    NILU_TRY(base_appendf(nl, b, "%4d %c %-10s %-28s", i, s->wait ? '|' : ' ', s->kernel ? s->kernel->name : "reference",
+    NILU_TRY(base_appendf(nl, b, "%4d %c %-10s %-28s", i, s->wait ? '|' : s->runs_behind ? '>' : ' ', s->kernel ? s->kernel->name : "reference",
                           s->node->name));
     const rewrite_tape *tape = s->copy ? NULL
                                : s->node->op == &rewrite_op_tape ? ((const struct rewrite_tape_attr *)s->node->attr)->tape
@@ -97,7 +97,7 @@ char *nilu_plan_text(const nilu_plan *p)
 {
     nilu *nl = p->nl;
     base_buffer b = {0};
-    nilu_status status = base_appendf(nl, &b, "%s\n", base_text(N_("# instruction; | waits for all threads; kernel; value; op; inputs -> outputs @ place in the arena")));
+    nilu_status status = base_appendf(nl, &b, "%s\n", base_text(N_("# instruction; | waits for all threads, > runs behind the tiles of the one before; kernel; value; op; inputs -> outputs @ place in the arena")));
     for (int i = 0; i < p->nstep && status == NILU_OK; i++)
         status = print_step(nl, p, i, &b);
     if (status == NILU_OK)

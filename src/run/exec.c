@@ -1,7 +1,7 @@
 /* One step. With one thread, or when there is little to share, a plain loop over the instructions. Otherwise one
  * parallel region in which all threads walk the list together: each runs its share of an instruction's tiles, then what is
  * left of others' shares, because cores are never equally fast for long; and they meet only where the plan says that one
- * must wait for the other. Which thread runs a tile changes no bit. */
+ * must wait for the other. Which thread runs a tile, and when, changes no bit. */
 #include "run/run.h"
 
 #ifdef _OPENMP
@@ -67,14 +67,38 @@ int run_meet(run_barrier *b, int all)
     return b->seen;
 }
 
+/* Tiles begin .. end-1, and those of the next instruction that run behind them and waited for these alone. */
+static void run_tiles(const nilu_plan *p, const plan_step *s, int phase, int64_t begin, int64_t end, void *local)
+{
+    const plan_behind *b = s->behind;
+    if (!b || p->apart || phase + 1 < s->job.phases) {
+        s->kernel->run(&s->call, phase, begin, end, local);
+        return;
+    }
+    for (int64_t t = begin; t < end; t++) {
+        s->kernel->run(&s->call, phase, t, t + 1, local);
+        for (int32_t i = b->waits[t][0]; i < b->waits[t][1]; i++)
+            if (__atomic_sub_fetch(&b->left[i], 1, __ATOMIC_ACQ_REL) == 0) {
+                b->left[i] = b->all[i]; /* for the next step: in this one nobody looks at it any more */
+                run_tiles(p, s + 1, 0, i, i + 1, local);
+            }
+    }
+}
+
+/* The first phase that is still to be run. */
+static int first_phase(const nilu_plan *p, const plan_step *s)
+{
+    return s->runs_behind && !p->apart;
+}
+
 void run_alone(nilu_plan *p, const plan_step *s)
 {
     if (!s->kernel) {
         s->call.op->ref(&s->call);
         return;
     }
-    for (int phase = 0; phase < s->job.phases; phase++)
-        s->kernel->run(&s->call, phase, 0, s->job.tiles[phase], p->local);
+    for (int phase = first_phase(p, s); phase < s->job.phases; phase++)
+        run_tiles(p, s, phase, 0, s->job.tiles[phase], p->local);
 }
 
 #define HELPED 8 /* threads whose shares are looked at: each look may ask another core for a line */
@@ -100,7 +124,7 @@ void run_share(nilu_plan *p, const plan_step *s, run_barrier *barrier, int me, i
             run_alone(p, s);
         return;
     }
-    for (int phase = 0; phase < s->job.phases; phase++) {
+    for (int phase = first_phase(p, s); phase < s->job.phases; phase++) {
         const int64_t tiles = s->job.tiles[phase];
         if (phase)
             run_meet(barrier, all);
@@ -109,7 +133,7 @@ void run_share(nilu_plan *p, const plan_step *s, run_barrier *barrier, int me, i
             const int64_t begin = tiles * who / all, share = tiles * (who + 1) / all - begin;
             int64_t first, some;
             while (take(p->taken + p->taken_far * who + s->taken + phase, share, &first, &some))
-                s->kernel->run(&s->call, phase, begin + first, begin + first + some, local);
+                run_tiles(p, s, phase, begin + first, begin + first + some, local);
         }
     }
 }

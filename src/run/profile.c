@@ -1,6 +1,6 @@
 /* Where the time of a step goes. A profiled step is an ordinary one, but that all threads meet after every instruction and
- * the first of them reads the clock there, so that an instruction's time is that of its slowest share. The meetings cost
- * something too, which is why a profiled step is a little longer than a step. */
+ * the first of them reads the clock there, so that an instruction's time is that of its slowest share; and none runs behind the
+ * tiles of another. Meetings and ways to memory cost something, which is why a profiled step is a little longer than a step. */
 #include "run/run.h"
 
 #ifdef _OPENMP
@@ -28,6 +28,7 @@ nilu_status nilu_profile_step(nilu_plan *p, double *seconds)
 {
     NILU_TRY(run_ready(p));
     run_barrier barrier = {.watch = &p->fault.raised};
+    p->apart = true;
 #pragma omp parallel num_threads(p->threads) if (p->threads > 1)
     {
 #ifdef _OPENMP
@@ -39,5 +40,6 @@ nilu_status nilu_profile_step(nilu_plan *p, double *seconds)
         walk(p, &barrier, me, all, seconds);
         run_flush_end(before);
     }
+    p->apart = false;
     return run_outcome(p);
 }
