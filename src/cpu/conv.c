@@ -386,11 +386,17 @@ static void put_weight(const conv *v, char *row, int64_t i, int64_t far, const c
         memcpy(to, &x, sizeof x);
 }
 
-/* Rows of the block of the result that begins at row `done`: they are cut into as few blocks as possible, in equal parts. */
-static int64_t block_of(const conv *v, int64_t done)
+typedef struct block { /* of rows of the result */
+    int64_t first, rows;
+} block;
+
+/* That of a row: there are as few blocks as possible, in equal parts, of which the first ones may have a row more. */
+static block block_of(const conv *v, int64_t row)
 {
-    const int64_t left = v->rows - done;
-    return cpu_ceil_div(left, cpu_ceil_div(left, v->isa->most[v->strip]));
+    const int64_t blocks = cpu_ceil_div(v->rows, v->isa->most[v->strip]), rows = v->rows / blocks, larger = v->rows % blocks * (rows + 1);
+    if (row < larger)
+        return (block){row - row % (rows + 1), rows + 1};
+    return (block){row - (row - larger) % rows, rows};
 }
 
 /* The weights of filter o, [channels, area], go to their kinds: [channels, filters, taps] each, or forward [filters, channels, taps];
@@ -406,12 +412,11 @@ static void turn_weights(const conv *v, const nilu_call *c, int64_t o)
             const int64_t row = v->back ? channel : o % many, inner = v->back ? o % many : channel, at = inner % v->chunk;
             const int64_t step = v->copied ? cpu_round_up(cpu_least(v->chunk, v->inner - inner + at), v->per) : 1;
             const int64_t before = (inner - at) / v->per * k->taps; /* steps of earlier chunks */
-            int64_t first = row, far = 1, place = row * line_of(v, k) + before;
+            int64_t far = 1, place = row * line_of(v, k) + before;
             if (v->by_block) {
-                for (first = 0; first + block_of(v, first) <= row;)
-                    first += block_of(v, first);
-                far = block_of(v, first);
-                place = before * v->rows + first * step / v->per * k->taps + row - first;
+                const block b = block_of(v, row);
+                far = b.rows;
+                place = before * v->rows + b.first * step / v->per * k->taps + row - b.first;
             }
             char *to = (char *)c->scratch + ((int64_t)k->weights + group * v->rows * line_of(v, k) + place) * v->size;
             for (int64_t t = 0; t < k->taps; t++)
@@ -484,7 +489,7 @@ static void multiply_blocks(const conv *v, const kind *k, cpu_product g, const c
     }
     g.p_row = 1;
     for (int64_t done = 0; done < v->rows; done += g.rows) {
-        g.rows = g.p_step = block_of(v, done);
+        g.rows = g.p_step = block_of(v, done).rows;
         v->isa->multiply[v->form](&g, p + done * g.k * k->taps * v->size, q, to + done * g.c_row * v->size);
     }
 }
