@@ -118,9 +118,14 @@ static nilu_status find_parts(nilu *nl, const plan_step *first, const plan_step 
     return NILU_OK;
 }
 
+bool plan_runs_behind(const nilu_plan *p, const plan_step *s)
+{
+    return s > p->step && s[-1].behind;
+}
+
 int plan_leader(const nilu_plan *p, int i)
 {
-    while (p->step[i].runs_behind)
+    while (plan_runs_behind(p, &p->step[i]))
         i--;
     return i;
 }
@@ -144,7 +149,6 @@ nilu_status plan_find_behind(nilu_plan *p)
         const plan_step moved = *second;
         memmove(&p->step[i + 2], &p->step[i + 1], (size_t)(j - i - 1) * sizeof moved);
         p->step[i + 1] = moved;
-        p->step[i + 1].runs_behind = true;
     }
     return NILU_OK;
 }

@@ -33,8 +33,7 @@ typedef struct plan_step {
     bool copy;
     bool wait;                /* a barrier stands before it */
     bool alone;               /* too small to share */
-    bool runs_behind;         /* its first phase has run when that before has: tile by tile */
-    plan_behind *behind;      /* NULL, or what the next one waits for, which does so */
+    plan_behind *behind;      /* NULL, or what the next one waits for, which runs behind its tiles */
     int64_t taken;            /* of its first phase, in the plan's `taken` */
     cpu_job job;
     nilu_call call;
@@ -100,6 +99,8 @@ nilu_status plan_choose(nilu_plan *p, plan_step *s);
 double plan_estimate(const plan_step *s);
 /* Which instructions run behind the tiles of others; they are put there. */
 nilu_status plan_find_behind(nilu_plan *p);
+/* Does it run behind the tiles of the one before? */
+bool plan_runs_behind(const nilu_plan *p, const plan_step *s);
 /* The first of those that run behind each other and among which is i: all begin with it. */
 int plan_leader(const nilu_plan *p, int i);
 /* Offsets in the arena for all buffers there. */

@@ -64,7 +64,7 @@ static nilu_status print_step(nilu *nl, const nilu_plan *p, int i, base_buffer *
 {
     const plan_step *s = &p->step[i];
     char dims[BASE_SHAPE_TEXT];
-    NILU_TRY(base_appendf(nl, b, "%4d %c %-10s %-28s", i, s->wait ? '|' : s->runs_behind ? '>' : ' ', s->kernel ? s->kernel->name : "reference",
+    NILU_TRY(base_appendf(nl, b, "%4d %c %-10s %-28s", i, s->wait ? '|' : plan_runs_behind(p, s) ? '>' : ' ', s->kernel ? s->kernel->name : "reference",
                           s->node->name));
     const rewrite_tape *tape = s->copy ? NULL
                                : s->node->op == &rewrite_op_tape ? ((const struct rewrite_tape_attr *)s->node->attr)->tape

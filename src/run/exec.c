@@ -88,7 +88,7 @@ static void run_tiles(const nilu_plan *p, const plan_step *s, int phase, int64_t
 /* The first phase that is still to be run. */
 static int first_phase(const nilu_plan *p, const plan_step *s)
 {
-    return s->runs_behind && !p->apart;
+    return !p->apart && plan_runs_behind(p, s);
 }
 
 void run_alone(nilu_plan *p, const plan_step *s)
