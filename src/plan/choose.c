@@ -36,16 +36,24 @@ static void reference_job(const nilu_node *n, cpu_job *job)
     }
 }
 
-double plan_estimate(const plan_step *s)
+double plan_flops(const plan_step *s)
 {
-    double bytes = 0, flops = 0;
+    return s->copy ? 0 : s->node->op->flops ? s->node->op->flops(s->node) : (double)s->call.out[0].n;
+}
+
+double plan_bytes(const plan_step *s)
+{
+    double bytes = 0;
     for (int k = 0; k < s->call.nin; k++)
         bytes += (double)s->call.in[k].n * (double)nilu_dtype_size(s->call.in[k].dtype);
     for (int k = 0; k < s->call.nout; k++)
         bytes += (double)s->call.out[k].n * (double)nilu_dtype_size(s->call.out[k].dtype);
-    if (!s->copy)
-        flops = s->node->op->flops ? s->node->op->flops(s->node) : (double)s->call.out[0].n;
-    return s->kernel ? bytes / 30 + flops / 60 : bytes / 2 + flops;
+    return bytes;
+}
+
+double plan_estimate(const plan_step *s)
+{
+    return s->kernel ? plan_bytes(s) / 30 + plan_flops(s) / 60 : plan_bytes(s) / 2 + plan_flops(s);
 }
 
 #define SHARED_FROM 600 /* ns: below this a second thread costs more than it brings */

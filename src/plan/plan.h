@@ -95,7 +95,9 @@ int plan_order(nilu_graph *g, const nilu_node **order);
 const nilu_tensor *plan_root(const nilu_tensor *t);
 /* Chooses a kernel for the step's node, prepares it, and tells whether it is worth to be shared. */
 nilu_status plan_choose(nilu_plan *p, plan_step *s);
-/* Nanoseconds on one core, roughly. */
+/* What a step does: operations, bytes that it reads and writes, and nanoseconds on one core, roughly. */
+double plan_flops(const plan_step *s);
+double plan_bytes(const plan_step *s);
 double plan_estimate(const plan_step *s);
 /* Which instructions run behind the tiles of others; they are put there. */
 nilu_status plan_find_behind(nilu_plan *p);

@@ -3,29 +3,14 @@
 
 #include <string.h>
 
-static double flops_of(const plan_step *s)
-{
-    return s->copy ? 0 : s->node->op->flops ? s->node->op->flops(s->node) : (double)s->call.out[0].n;
-}
-
-static double bytes_of(const plan_step *s)
-{
-    double bytes = 0;
-    for (int k = 0; k < s->call.nin; k++)
-        bytes += (double)s->call.in[k].n * (double)nilu_dtype_size(s->call.in[k].dtype);
-    for (int k = 0; k < s->call.nout; k++)
-        bytes += (double)s->call.out[k].n * (double)nilu_dtype_size(s->call.out[k].dtype);
-    return bytes;
-}
-
 void nilu_plan_summarise(const nilu_plan *p, nilu_plan_summary *out)
 {
     *out = (nilu_plan_summary){.instructions = p->nstep, .arena_bytes = p->arena_bytes, .lower_bound = p->lower_bound,
                                .scratch_bytes = p->scratch_bytes + p->local_bytes * (size_t)p->threads,
                                .plan_seconds = p->seconds};
     for (int i = 0; i < p->nstep; i++) {
-        out->flops += flops_of(&p->step[i]);
-        out->bytes += bytes_of(&p->step[i]);
+        out->flops += plan_flops(&p->step[i]);
+        out->bytes += plan_bytes(&p->step[i]);
     }
     for (int b = 0; b < p->nbuffer; b++) {
         if (p->buffer[b].where != PLAN_STORE)
@@ -47,8 +32,8 @@ bool nilu_plan_instruction_at(const nilu_plan *p, int i, nilu_plan_instruction *
                                    .kernel = s->kernel ? s->kernel->name : "reference",
                                    .why = s->kernel ? "" : base_text(s->why),
                                    .where = s->node->where ? s->node->where : "",
-                                   .flops = flops_of(s),
-                                   .bytes = bytes_of(s),
+                                   .flops = plan_flops(s),
+                                   .bytes = plan_bytes(s),
                                    .backward = !s->copy && s->node->origin != NULL};
     return true;
 }
@@ -87,7 +72,7 @@ static nilu_status print_step(nilu *nl, const nilu_plan *p, int i, base_buffer *
         NILU_TRY(base_appendf(nl, b, " %s", base_shape_text(s->call.out[k].shape, dims)));
         NILU_TRY(print_place(nl, &p->buffer[s->out[k]], b));
     }
-    NILU_TRY(base_appendf(nl, b, "  %.4g flop", flops_of(s)));
+    NILU_TRY(base_appendf(nl, b, "  %.4g flop", plan_flops(s)));
     if (!s->kernel)
         NILU_TRY(base_appendf(nl, b, "  (%s)", base_text(s->why)));
     return base_appendf(nl, b, "\n");
