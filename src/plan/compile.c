@@ -192,6 +192,16 @@ static bool at_once(nilu_plan *p, const nilu_node *n, int *step, int *out)
     return true;
 }
 
+/* Does one of those behind which instruction i runs read the buffer? It may not be done with it. */
+static bool is_read_before(const nilu_plan *p, int i, int buffer)
+{
+    for (int m = plan_leader(p, i); m < i; m++)
+        for (int k = 0; k < p->step[m].call.nin; k++)
+            if (p->step[m].in[k] == buffer)
+                return true;
+    return false;
+}
+
 /* Gives each value of the instructions a buffer: the state's own where that is legal, an input's that dies here where the
  * kernel allows it, else a new one. */
 static nilu_status bind_values(nilu_plan *p, int *last)
@@ -217,12 +227,9 @@ static nilu_status bind_values(nilu_plan *p, int *last)
             }
             for (int k = 0; k < s->call.nin && k < 32 && *place < 0; k++) {
                 plan_buffer *b = &p->buffer[s->in[k]];
-                bool taken = false;
+                bool taken = is_read_before(p, i, s->in[k]);
                 for (int e = 0; e < j; e++)
                     taken |= s->out[e] == s->in[k];
-                for (int m = plan_leader(p, i); m < i; m++) /* which may not be done with it */
-                    for (int e = 0; e < p->step[m].call.nin; e++)
-                        taken |= p->step[m].in[e] == s->in[k];
                 for (int e = 0; e < s->call.nin; e++) /* another operand in the same memory may be read in another order */
                     taken |= e != k && s->in[e] == s->in[k] && !(e < 32 && s->job.in_place[j] >> e & 1);
                 if ((s->job.in_place[j] >> k & 1) && b->where == PLAN_ARENA && b->last == i && b->bytes == bytes_of(t) && !taken)
