@@ -44,9 +44,12 @@ static nilu_status run_tape(const nilu_call *c, int phase, int64_t begin, int64_
 
 static bool part_of_tape(const nilu_node *n, const cpu_job *job, int k, int64_t tile, cpu_part *part)
 {
-    rewrite_step step;
-    *part = cpu_program_part(job->plan, tile);
-    return (k >= 0 || job->phases == 1) && base_count(k < 0 ? n->out[0].shape : n->in[k]->shape) == base_count(cpu_tape_of(n, &step).loop);
+    const cpu_program *p = job->plan;
+    int64_t loop = 1;
+    for (int d = 0; d < p->rank; d++)
+        loop *= p->dim[d];
+    *part = cpu_program_part(p, tile);
+    return (k >= 0 || job->phases == 1) && base_count(k < 0 ? n->out[0].shape : n->in[k]->shape) == loop;
 }
 
 const cpu_kernel cpu_kernel_tape = {"tape", "tape", accepts_tape, prepare_tape, run_tape, part_of_tape};
