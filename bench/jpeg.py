@@ -13,6 +13,7 @@ import argparse
 import io
 import multiprocessing
 import os
+import sys
 
 import numpy
 from PIL import Image
@@ -32,6 +33,7 @@ def write(task):
     picture = Image.open(path).convert("RGB")
     if a.side:
         picture = picture.resize((a.side, a.side), Image.LANCZOS)
+    os.makedirs(os.path.dirname(to), exist_ok=True)
     before = numpy.asarray(picture)
     after = through_jpeg(before, a.quality, a.shift) if a.quality else before
     Image.fromarray(after).save(to, compress_level=1)
@@ -46,11 +48,14 @@ def main():
     p.add_argument("--quality", type=int, default=0)
     p.add_argument("--shift", type=int, default=0)
     a = p.parse_args()
+    if a.side < 0 or a.shift < 0 or not 0 <= a.quality <= 100:
+        sys.exit("bench/jpeg.py: --side and --shift are 0 or more, --quality is from 1 to 100")
     tasks = []
     for folder, _, files in sorted(os.walk(a.folder)):
         to = os.path.join(a.to, os.path.relpath(folder, a.folder))
-        os.makedirs(to, exist_ok=True)
         tasks += [(os.path.join(folder, f), os.path.join(to, os.path.splitext(f)[0] + ".png"), a) for f in sorted(files) if f.endswith(".jpg")]
+    if not tasks:
+        sys.exit("bench/jpeg.py: there is no .jpg file in %s; give a folder with train/CLASS/*.jpg and test/CLASS/*.jpg" % a.folder)
     with multiprocessing.Pool() as pool:
         change = pool.map(write, tasks, 500)
     print("%d pictures, changed by %.2f" % (len(change), numpy.mean(change) ** 0.5))
